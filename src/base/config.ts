@@ -165,7 +165,8 @@ export class Config {
 
   #rewriteEntry(setting: Setting): RewriteEntry {
     const value = this.#read(setting);
-    const force = !isDeepStrictEqual(value, fallbackOf(setting));
+    // The default of `dir` depends on where the server was started; its absolute path does not.
+    const force = setting.name === 'dir' || !isDeepStrictEqual(value, fallbackOf(setting));
     return { name: setting.name, lines: setting.option.kind.lines(value), force };
   }
 
