@@ -1,0 +1,380 @@
+import { describe, expect, test } from 'vitest';
+import { StorageError } from '../../src/base/errors.js';
+import { type LogFiles, nodeFiles } from '../../src/log/files.js';
+import {
+  crcSeedOf,
+  encodeSegmentHeader,
+  GROUP_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  sealGroup,
+} from '../../src/log/format.js';
+import { headerOf, LogTest, read, STORE_ID, sealed, setting } from './support.js';
+
+const values = ['one', 'two', 'three', 'four', 'five'];
+
+describe('a whole segment', () => {
+  test('EmptySegmentEndsClean', () => {
+    const { scan, seqs } = new LogTest().read();
+    expect(scan.ending).toEqual({ kind: 'clean' });
+    expect(seqs).toEqual([]);
+    expect([scan.lastSeq, scan.lastAtMs, scan.endOffset]).toEqual([
+      0,
+      headerOf(1, 0).createdAtMs,
+      SEGMENT_HEADER_BYTES,
+    ]);
+  });
+
+  test('ReadsBackWhatWasWritten', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    const { scan, values: found, seqs } = log.read();
+    expect(found).toEqual(values);
+    expect(seqs).toEqual([1, 2, 3, 4, 5]);
+    expect(scan.ending).toEqual({ kind: 'clean' });
+    expect([scan.groups, scan.lastSeq, scan.endOffset]).toEqual([5, 5, ends[4]]);
+    expect(scan.lastAtMs).toBe(headerOf(1, 0).createdAtMs + 5);
+  });
+
+  test('GroupsBeforeTheWantedOneAreCheckedButNotHandedOn', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    expect(log.read({ fromSeq: 4 }).seqs).toEqual([4, 5]);
+    log.incrementByte(ends[0]! - 1);
+    expect(log.ending({ fromSeq: 4 }).kind).toBe('corrupt');
+  });
+
+  test('GroupsLargerThanTheReadingWindowAreRead', () => {
+    const log = new LogTest();
+    const large = 'x'.repeat(3 * 1024 * 1024);
+    log.write('before', large, 'between', large + large, 'after');
+    const { scan, values: found } = log.read();
+    expect(scan.ending.kind).toBe('clean');
+    expect(found.map((value) => value.length)).toEqual([6, 3145728, 7, 6291456, 5]);
+  });
+
+  test('GroupsOnEveryAlignmentToTheReadingWindowAreRead', () => {
+    const log = new LogTest();
+    const written = Array.from({ length: 60 }, (_, i) => String(i).repeat(40_000 + i));
+    log.write(...written);
+    expect(log.read().values).toEqual(written);
+  });
+
+  test('ShortReadsAreContinued', () => {
+    const log = new LogTest();
+    log.write(...values);
+    const stingy: LogFiles = {
+      ...nodeFiles,
+      read: (file, target, start, length, position) =>
+        nodeFiles.read(file, target, start, Math.min(length, 7), position),
+    };
+    expect(read(log.path, {}, stingy).values).toEqual(values);
+  });
+});
+
+describe('a torn tail', () => {
+  test('TruncatedTrailingGroupIsDropped', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    log.shrinkSize(4);
+    const { scan, values: found } = log.read();
+    expect(found).toEqual(values.slice(0, 4));
+    expect(scan.endOffset).toBe(ends[3]);
+    expect(scan.ending).toMatchObject({ kind: 'torn', offset: ends[3], bytes: ends[4]! - ends[3]! - 4 });
+  });
+
+  test('CutAtEveryByteOfTheLastThreeGroups', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    const whole = log.bytes();
+    for (let length = ends[1]!; length < ends[4]!; length++) {
+      log.replace(whole.subarray(0, length));
+      const kept = ends.findLastIndex((end) => end <= length);
+      const { scan, values: found } = log.read();
+      expect(found, `cut at ${length}`).toEqual(values.slice(0, kept + 1));
+      expect(scan.endOffset).toBe(ends[kept]);
+      expect(scan.ending.kind).toBe(length === ends[kept] ? 'clean' : 'torn');
+    }
+  });
+
+  test('ChecksumMismatchInTheLastGroupIsDropped', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    log.incrementByte(ends[4]! - 1);
+    expect(log.ending()).toMatchObject({
+      kind: 'torn',
+      offset: ends[3],
+      reason: expect.stringMatching(/checksum/),
+    });
+  });
+
+  test('ZerosAfterTheLastGroupAreReservedSpace', () => {
+    for (const count of [1, 28, 29, 512, 8192, 3 * 1024 * 1024]) {
+      const log = new LogTest();
+      const ends = log.write(...values);
+      log.addBytes(Buffer.alloc(count));
+      const { scan, values: found } = log.read();
+      expect(found).toEqual(values);
+      expect(scan.ending).toEqual({ kind: 'zeros', offset: ends[4], bytes: count });
+    }
+  });
+
+  test('GarbageAfterTheLastGroupIsTorn', () => {
+    for (const count of [1, 28, 29, 30, 512, 8192]) {
+      const log = new LogTest();
+      const ends = log.write(...values);
+      // Deterministic, and with many first bytes of groups in it.
+      log.addBytes(
+        Buffer.from(Array.from({ length: count }, (_, i) => (i % 3 === 0 ? 0x94 : (i * 37) & 255))),
+      );
+      expect(log.ending()).toMatchObject({ kind: 'torn', offset: ends[4], bytes: count });
+    }
+  });
+
+  test('GarbageBehindZerosIsTorn', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    const tail = Buffer.alloc(2 * 1024 * 1024 + 5);
+    tail[tail.length - 1] = 1;
+    log.addBytes(tail);
+    expect(log.ending()).toMatchObject({ kind: 'torn', offset: ends[4], bytes: tail.length });
+  });
+
+  test('PageOfZerosInTheLastGroupIsTorn', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'x'.repeat(20_000));
+    const bytes = log.bytes();
+    bytes.fill(0, 4096, 8192);
+    log.replace(bytes);
+    expect(log.ending()).toMatchObject({ kind: 'torn', offset: ends[0] });
+  });
+
+  test('TailFullOfLookAlikesIsSearchedInBoundedTime', () => {
+    const log = new LogTest();
+    log.write('one');
+    // A value of a client's choosing: a group header every 32 bytes, each claiming nearly all that follows.
+    const room = 4 * 1024 * 1024;
+    const hostile = Buffer.alloc(room, 0x20);
+    const header = Buffer.from(sealed(setting('k', 'v'), 2).subarray(0, GROUP_HEADER_BYTES));
+    for (let at = 0; at + 64 < room; at += 32) {
+      header.writeUInt32BE(room - at - GROUP_HEADER_BYTES - 32, 25);
+      header.copy(hostile, at);
+    }
+    log.addBytes(hostile);
+    const started = performance.now();
+    expect(log.ending()).toMatchObject({
+      kind: 'corrupt',
+      reason: expect.stringMatching(/looks like a group/),
+    });
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+});
+
+describe('corruption', () => {
+  test('ChecksumMismatchInTheMiddleIsNoTornTail', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    log.incrementByte(ends[1]! - 1);
+    const { scan, values: found } = log.read();
+    expect(found).toEqual(['one']);
+    expect(scan.ending).toMatchObject({
+      kind: 'corrupt',
+      offset: ends[0],
+      reason: expect.stringMatching(/checksum.*group 3 follows/),
+      nextGroup: { offset: ends[1], seq: 3 },
+    });
+  });
+
+  test('FlippingAnyBitOfAGroupHeaderInTheMiddleIsNoTornTail', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    const whole = log.bytes();
+    for (let offset = ends[2]!; offset < ends[2]! + GROUP_HEADER_BYTES; offset++) {
+      for (let bit = 0; bit < 8; bit++) {
+        log.replace(whole);
+        log.flipBit(offset, bit);
+        const { scan, seqs } = log.read();
+        expect(seqs, `bit ${bit} of byte ${offset}`).toEqual([1, 2, 3]);
+        expect(scan.ending).toMatchObject({ kind: 'corrupt', offset: ends[2], nextGroup: { seq: 5 } });
+      }
+    }
+  });
+
+  test('FlippingAnyBitOfTheLastGroupIsNeverApplied', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    const whole = log.bytes();
+    for (let offset = ends[3]!; offset < ends[4]!; offset++) {
+      for (let bit = 0; bit < 8; bit++) {
+        log.replace(whole);
+        log.flipBit(offset, bit);
+        const { scan, seqs } = log.read();
+        expect(seqs, `bit ${bit} of byte ${offset}`).toEqual([1, 2, 3, 4]);
+        expect(scan.ending).toMatchObject({ kind: 'torn', offset: ends[3] });
+      }
+    }
+  });
+
+  test('FlippingAnyBitOfASealedSegmentIsCorruption', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two');
+    const whole = log.bytes();
+    for (let offset = SEGMENT_HEADER_BYTES; offset < ends[1]!; offset++) {
+      log.replace(whole);
+      log.flipBit(offset, offset % 8);
+      expect(log.ending({ lastSeq: 2 }).kind, `byte ${offset}`).toBe('corrupt');
+    }
+  });
+
+  test('ZeroedBlockInTheMiddleIsNoTornTail', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'x'.repeat(10_000), 'three');
+    const bytes = log.bytes();
+    bytes.fill(0, ends[0]!, ends[0]! + 4096);
+    log.replace(bytes);
+    expect(log.ending()).toMatchObject({ kind: 'corrupt', offset: ends[0], nextGroup: { seq: 3 } });
+  });
+
+  test('ValidGroupFarBehindDamageIsFound', () => {
+    const log = new LogTest();
+    // The reading window is 1 MiB: the group behind the damage begins on either side of its end.
+    for (const distance of [1024 * 1024 - 30, 1024 * 1024 - 1, 1024 * 1024, 5 * 1024 * 1024]) {
+      log.replace(
+        Buffer.concat([
+          encodeSegmentHeader(headerOf(1, 0)),
+          sealed(setting('k', 'one'), 1),
+          Buffer.alloc(distance, 0x94),
+          sealed(setting('k', 'three'), 3),
+        ]),
+      );
+      expect(log.ending(), String(distance)).toMatchObject({ kind: 'corrupt', nextGroup: { seq: 3 } });
+    }
+  });
+
+  test('SwappedGroupsAreRefused', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two', 'six');
+    const groups = [0, 1, 2].map((n) => Buffer.from(log.group(ends, n)));
+    log.replace(Buffer.concat([encodeSegmentHeader(headerOf(1, 0)), groups[0]!, groups[2]!, groups[1]!]));
+    expect(log.ending()).toMatchObject({
+      kind: 'corrupt',
+      offset: ends[0],
+      reason: 'group 3 where group 2 should be',
+    });
+  });
+
+  test('DuplicatedGroupIsRefused', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    log.addBytes(Buffer.from(log.group(ends, 4)));
+    expect(log.ending()).toMatchObject({ kind: 'corrupt', reason: 'group 5 where group 6 should be' });
+  });
+
+  test('MissingGroupIsRefused', () => {
+    const log = new LogTest();
+    const ends = log.write(...values);
+    const bytes = log.bytes();
+    log.replace(Buffer.concat([bytes.subarray(0, ends[1]), bytes.subarray(ends[2])]));
+    expect(log.ending()).toMatchObject({ kind: 'corrupt', offset: ends[1] });
+  });
+
+  test('GroupWithoutRecordsIsRefused', () => {
+    const log = new LogTest();
+    const empty = Buffer.alloc(GROUP_HEADER_BYTES);
+    sealGroup(empty, GROUP_HEADER_BYTES, 1, 0, crcSeedOf(STORE_ID, 1));
+    log.addBytes(empty);
+    expect(log.ending()).toMatchObject({ kind: 'corrupt', reason: 'a group without records' });
+  });
+
+  test('GroupOfAnotherSegmentIsNotOneOfThisSegment', () => {
+    const log = new LogTest();
+    log.write('one');
+    log.addBytes(sealed(setting('k', 'two'), 2, 7));
+    expect(log.ending()).toMatchObject({ kind: 'torn', reason: expect.stringMatching(/checksum/) });
+  });
+
+  test('UnknownRecordInAValidGroupNamesFileAndOffset', () => {
+    const log = new LogTest();
+    const ends = log.write('one');
+    const encoder = setting('key', 'two');
+    encoder.bytes[GROUP_HEADER_BYTES + 1] = 99;
+    log.addBytes(sealed(encoder, 2));
+    expect(() => log.read()).toThrow(
+      new StorageError('group 2: unknown mutation number 99', log.path, ends[0]! + GROUP_HEADER_BYTES),
+    );
+  });
+});
+
+describe('a sealed segment', () => {
+  test('EndsWithTheGroupTheNextOneBuildsOn', () => {
+    const log = new LogTest();
+    log.write(...values);
+    expect(log.ending({ lastSeq: 5 })).toEqual({ kind: 'clean' });
+  });
+
+  test('CutAtEveryByteIsCorruption', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two');
+    const whole = log.bytes();
+    for (let length = SEGMENT_HEADER_BYTES; length < ends[1]!; length++) {
+      log.replace(whole.subarray(0, length));
+      expect(log.ending({ lastSeq: 2 }).kind, `cut at ${length}`).toBe('corrupt');
+    }
+  });
+
+  test('ZerosInsteadOfItsLastGroupAreCorruption', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two');
+    const bytes = log.bytes();
+    bytes.fill(0, ends[0]);
+    log.replace(bytes);
+    expect(log.ending({ lastSeq: 2 })).toMatchObject({ kind: 'corrupt', offset: ends[0] });
+  });
+
+  test('DebrisBehindItsLastGroupIsAbandoned', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two');
+    log.addBytes(sealed(setting('k', 'x'.repeat(50)), 3).subarray(0, 40));
+    const { scan, values: found } = log.read({ lastSeq: 2 });
+    expect(found).toEqual(['one', 'two']);
+    expect(scan.ending).toEqual({ kind: 'abandoned', offset: ends[1], bytes: 40 });
+  });
+
+  test('WholeGroupBehindItsLastGroupIsCorruption', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two', 'three');
+    expect(log.ending({ lastSeq: 2 })).toMatchObject({ kind: 'corrupt', offset: ends[1] });
+  });
+});
+
+describe('the header', () => {
+  test('CutShortOrDamagedIsRefusedAtByteZero', () => {
+    const log = new LogTest();
+    log.write('one');
+    const whole = log.bytes();
+    log.replace(whole.subarray(0, 30));
+    expect(() => log.read()).toThrow(
+      new StorageError('the segment header is cut short at 30 bytes', log.path, 0),
+    );
+    log.replace(whole);
+    log.flipBit(45, 0);
+    expect(() => log.read()).toThrow(/checksum of the segment header/);
+  });
+
+  test('ForeignSegmentIsRefused', () => {
+    const log = new LogTest();
+    log.write('one');
+    expect(() => log.read({ storeId: Buffer.alloc(16, 1) })).toThrow(/belongs to another store/);
+  });
+
+  test('ResurrectedSegmentUnderAnotherNumberIsRefused', () => {
+    const log = new LogTest();
+    log.write('one');
+    log.replace(log.bytes(), log.segmentPath(2));
+    expect(() => read(log.segmentPath(2))).toThrow(/holds segment 1/);
+  });
+
+  test('SegmentThatDoesNotContinueTheLogIsRefused', () => {
+    const log = new LogTest();
+    expect(() => log.read({ previousSeq: 17 })).toThrow(/continues after group 0.*ends with 17/);
+  });
+});
