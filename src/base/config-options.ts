@@ -56,7 +56,7 @@ const OUTPUT_LIMIT_DEFAULTS: OutputLimits = {
 
 const APPENDONLY_NO_REASON =
   'appendonly cannot be turned off: this server exists to keep the log. ' +
-  "For speed at the price of the last second, 'appendfsync no' is the least it can do";
+  "If that costs too much, 'appendfsync no' leaves it to the system when the log reaches the disk";
 
 /** `yes` is the only value. The option exists because every redis.conf has it. */
 function alwaysYes(reason: string): Kind<true> {

@@ -142,7 +142,7 @@ describe('a line that cannot be read stops the start with its place, the line an
     [
       'appendonly no',
       'appendonly cannot be turned off: this server exists to keep the log. ' +
-        "For speed at the price of the last second, 'appendfsync no' is the least it can do",
+        "If that costs too much, 'appendfsync no' leaves it to the system when the log reaches the disk",
     ],
     ['proto-max-bulk-len 512mb', 'argument must be between 1048576 and 268435456 inclusive'],
     ['client-query-buffer-limit 1kb', 'argument must be between 1048576 and 9007199254740991 inclusive'],

@@ -1,0 +1,56 @@
+import type { Log } from '../base/log.js';
+
+/** How far the loading is. `done` and `total` are in the same unit, whichever is at hand. */
+export interface LoadProgress {
+  readonly phase: 'snapshot' | 'log';
+  readonly done: number;
+  readonly total: number;
+}
+
+const BAR_CELLS = 40;
+/** Often enough to look alive, seldom enough to cost nothing. */
+const BAR_INTERVAL_MS = 100;
+/** Between two lines in a log, where progress is read later. */
+const LINE_INTERVAL_MS = 2000;
+
+/** Shows loading progress: a bar on a terminal, now and then a line elsewhere. */
+export class ProgressDisplay {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #log: Log;
+  readonly #monotonicMs: () => number;
+  #shownAtMs: number;
+  #barShown = false;
+
+  constructor(stream: NodeJS.WriteStream, log: Log, monotonicMs: () => number) {
+    this.#stream = stream;
+    this.#log = log;
+    this.#monotonicMs = monotonicMs;
+    this.#shownAtMs = monotonicMs();
+  }
+
+  show(progress: LoadProgress): void {
+    const nowMs = this.#monotonicMs();
+    if (nowMs - this.#shownAtMs < (this.#stream.isTTY ? BAR_INTERVAL_MS : LINE_INTERVAL_MS)) return;
+    this.#shownAtMs = nowMs;
+    if (this.#stream.isTTY) this.#drawBar(progress);
+    else this.#log.notice(`Loading the ${progress.phase}: ${percent(progress)}%`);
+  }
+
+  #drawBar(progress: LoadProgress): void {
+    const filled = Math.floor((percent(progress) / 100) * BAR_CELLS);
+    const bar = '#'.repeat(filled) + '-'.repeat(BAR_CELLS - filled);
+    this.#stream.write(`\rLoading the ${progress.phase.padEnd(8)} [${bar}] ${percent(progress)}% `);
+    this.#barShown = true;
+  }
+
+  /** Removes the bar, so that the next message begins on a clean line. */
+  finish(): void {
+    if (this.#barShown) this.#stream.write('\r\x1b[2K');
+    this.#barShown = false;
+  }
+}
+
+function percent(progress: LoadProgress): number {
+  if (progress.total <= 0) return 100;
+  return Math.min(100, Math.floor((progress.done / progress.total) * 100));
+}
