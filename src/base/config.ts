@@ -180,8 +180,8 @@ export class Config {
     }
   }
 
-  /** An option's file, absolute: a relative path starts at `dir`, as in Redis. Empty when it is not set. */
-  path(name: 'logfile' | 'unixsocket'): string {
+  /** An option's file or folder, absolute: a relative one starts at `dir`, as in Redis. Empty when it is not set. */
+  path(name: 'dir' | 'logfile' | 'unixsocket'): string {
     const path = this.values[name];
     return path === '' ? '' : resolve(this.values.dir, path);
   }
