@@ -1,0 +1,72 @@
+/**
+ * The checksum column of the snapshot's rows.
+ *
+ * It is a sum, modulo 2^32, of one term for each column: the CRC-32 of bytes, and the residue of numbers. A
+ * change of one column always changes the sum, whichever bit it is. A sum and not one CRC over everything,
+ * because SQL can then correct it where a column changes and the others are not at hand: giving a key of
+ * 200 MB a new expiry, or another name, must not read its value.
+ */
+import { crc32 as zlibCrc32 } from 'node:zlib';
+import type { ExpireAt } from '../keyspace/mutations.js';
+
+/** The largest prime below 2^32: no power of two is a multiple of it, so no flipped bit goes unnoticed. */
+export const RESIDUE_MODULUS = 4294967291;
+
+/** Below this a table lookup for each byte costs less than the call into zlib with a view made for it. */
+const LONG_BYTES = 160;
+
+const TABLE = makeTable();
+
+export function keyChecksum(
+  db: number,
+  type: number,
+  keyCrc: number,
+  valueCrc: number,
+  content: number,
+  expireAt: ExpireAt,
+): number {
+  return (db * 256 + type + keyCrc + valueCrc + (content % RESIDUE_MODULUS) + residue(expireAt)) >>> 0;
+}
+
+export function fieldChecksum(
+  collection: number,
+  fieldCrc: number,
+  valueCrc: number,
+  content: number,
+  expireAt: ExpireAt,
+): number {
+  return (
+    ((collection % RESIDUE_MODULUS) +
+      fieldCrc +
+      valueCrc +
+      (content % RESIDUE_MODULUS) +
+      residue(expireAt)) >>>
+    0
+  );
+}
+
+/** The share of an expiry in the sum. */
+export function residue(expireAt: ExpireAt): number {
+  if (typeof expireAt === 'number') return expireAt % RESIDUE_MODULUS;
+  return Number(expireAt % BigInt(RESIDUE_MODULUS));
+}
+
+/** CRC-32 as zlib computes it. */
+export function crc32(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start >= LONG_BYTES) return zlibCrc32(bytes.subarray(start, end));
+  let crc = -1;
+  for (let at = start; at < end; at++) crc = TABLE[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+function makeTable(): Int32Array {
+  const table = new Int32Array(256);
+  for (let index = 0; index < 256; index++) {
+    let remainder = index;
+    for (let bit = 0; bit < 8; bit++) {
+      remainder = remainder & 1 ? (remainder >>> 1) ^ 0xedb88320 : remainder >>> 1;
+    }
+    table[index] = remainder;
+  }
+  return table;
+}

@@ -1,0 +1,176 @@
+import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { assert } from '../base/assert.js';
+import { StorageError } from '../base/errors.js';
+import { holdfastVersion } from '../base/version.js';
+import { type Connection, openDatabase, sqliteCode } from './sqlite.js';
+
+/** Name of the snapshot inside the data directory. */
+export const SNAPSHOT_FILE = 'snapshot.sqlite';
+
+/** "Hfst" in ASCII, and the layout of schema.sql: the same numbers as there. */
+const APPLICATION_ID = 0x48667374;
+export const SCHEMA_VERSION = 1;
+
+const OWNER_ONLY = 0o600;
+/** SQLite's own cache of pages, in KiB: the inner pages of some 20 million keys, and those being changed. */
+const CACHE_KIBIBYTES = 64 * 1024;
+/** In SQLite's words FULL: a commit returns when it is on the disk. */
+const SYNCHRONOUS_FULL = 2;
+
+/** What the snapshot says of itself. */
+export interface SnapshotMeta {
+  /** 16 bytes. */
+  readonly storeId: Buffer;
+  /** Sequence number of the last commit group that the rows contain; 0 for none. */
+  readonly lastSeq: number;
+  /** Number of the log segment with that group; 0 for none. */
+  readonly lastSegment: number;
+  /** Unix ms of that group. */
+  readonly coversUntilMs: number;
+  /** Unix ms. */
+  readonly createdAtMs: number;
+  /** The version of this program that wrote last. */
+  readonly holdfastVersion: string;
+}
+
+/**
+ * Makes an empty snapshot, mode 0600. It appears under its name only when it is complete and durable, so that
+ * a file of that name which is not a snapshot is always damage and never a start that was cut short.
+ *
+ * @param path must not exist.
+ * @param storeId 16 random bytes, the same as in the log of this store.
+ */
+export function createSnapshot(path: string, storeId: Buffer, createdAtMs: number): void {
+  const unfinished = `${path}.new`;
+  for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(unfinished + suffix, { force: true });
+  // SQLite gives its -wal and -shm files the mode of the file itself.
+  closeSync(openSync(unfinished, 'wx', OWNER_ONLY));
+  const database = openDatabase(unfinished, 0, true);
+  try {
+    // One fsync at the end does for all of it: nobody relies on the file before it has its name.
+    database.pragma('synchronous = OFF');
+    database.exec(schemaText());
+    database
+      .prepare('INSERT INTO meta VALUES (1, ?, 0, 0, ?, ?, 1, ?)')
+      .run(storeId, createdAtMs, createdAtMs, holdfastVersion);
+    database.pragma('journal_mode = WAL');
+  } finally {
+    database.close();
+  }
+  fsyncPath(unfinished);
+  renameSync(unfinished, path);
+  fsyncPath(dirname(path));
+}
+
+/**
+ * Opens an existing snapshot for reading and writing (reading alone may need SQLite to recover its WAL) and
+ * checks that it is one that this program knows.
+ *
+ * @param busyTimeoutMs how long a statement may block its thread while another program holds a lock.
+ * @throws StorageError when it is not a snapshot, or was written by a newer version, or cannot be read.
+ */
+export function openSnapshot(path: string, busyTimeoutMs: number): Connection {
+  // By name and not by opening it: closing any descriptor of the file would drop SQLite's locks on it.
+  chmodSync(path, OWNER_ONLY);
+  const database = openDatabase(path, busyTimeoutMs, true);
+  try {
+    checkIdentity(database, path);
+    configure(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw asStorageError(error, path);
+  }
+}
+
+/** @throws StorageError when the row is missing or holds what it cannot. */
+export function readMeta(database: Connection, path: string): SnapshotMeta {
+  const row = database
+    .prepare(
+      `SELECT store_id AS storeId, last_seq AS lastSeq, last_segment AS lastSegment,
+         covers_until_ms AS coversUntilMs, created_at_ms AS createdAtMs, holdfast_version AS holdfastVersion
+       FROM meta WHERE id = 1`,
+    )
+    .get() as SnapshotMeta | undefined;
+  if (row === undefined) throw new StorageError(damaged('its meta table is empty'), path);
+  return row;
+}
+
+/**
+ * What SQLite itself can find wrong with the structure of the file: pages that are lost or used twice, keys
+ * out of order, values that their column does not allow. 1 million small keys: 0.12 to 0.2 s.
+ *
+ * @throws StorageError when it finds something.
+ */
+export function checkStructure(database: Connection, path: string): void {
+  let report: unknown;
+  try {
+    report = database.pragma('quick_check(1)', { simple: true });
+  } catch (error) {
+    throw asStorageError(error, path);
+  }
+  if (report !== 'ok') throw new StorageError(damaged(`SQLite reports: ${String(report)}`), path);
+}
+
+/** The sentence for a person who finds the start refused. */
+export function damaged(what: string): string {
+  return (
+    `the snapshot is damaged (${what}). Nothing was changed. Restore the data directory from a backup, or move ` +
+    'it away to start without data'
+  );
+}
+
+/** SQLite's complaint about a file it cannot read, as ours; any other error as it is. */
+export function asStorageError(error: unknown, path: string): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined || !(error instanceof Error)) return error;
+  if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
+    return new StorageError(damaged(`${code}: ${error.message}`), path, undefined, { cause: error });
+  }
+  return new StorageError(`${code}: ${error.message}`, path, undefined, { cause: error });
+}
+
+function checkIdentity(database: Connection, path: string): void {
+  const applicationId = database.pragma('application_id', { simple: true });
+  if (applicationId !== APPLICATION_ID) {
+    throw new StorageError(damaged(`application id ${String(applicationId)}, not ${APPLICATION_ID}`), path);
+  }
+  const version = database.pragma('user_version', { simple: true });
+  if (version !== SCHEMA_VERSION) {
+    throw new StorageError(
+      `the snapshot has layout version ${String(version)}, and this program (${holdfastVersion}) knows ` +
+        `version ${SCHEMA_VERSION} only. Start it with the version that wrote it`,
+      path,
+    );
+  }
+  // Pages of rows are joined as text when they are loaded, which is exact only where nothing is converted.
+  const encoding = database.pragma('encoding', { simple: true });
+  if (encoding !== 'UTF-8') throw new StorageError(damaged(`encoding ${String(encoding)}`), path);
+}
+
+function configure(database: Connection): void {
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = FULL');
+  database.pragma(`cache_size = -${CACHE_KIBIBYTES}`);
+  // better-sqlite3 is compiled with NORMAL for WAL, which may lose a commit with the power: the log of what
+  // it contains would be deleted by then.
+  assert(
+    database.pragma('synchronous', { simple: true }) === SYNCHRONOUS_FULL,
+    'SQLite is not synchronous=FULL',
+  );
+}
+
+function schemaText(): string {
+  return readFileSync(new URL('./schema.sql', import.meta.url), 'utf8');
+}
+
+/** A file that no connection has open, or a directory. */
+function fsyncPath(path: string): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The checkpoint worker: the only code that writes to the snapshot while the server runs.
+ *
+ * It reads sealed segments, applies them and says how far the snapshot is durable. It deletes nothing: the
+ * segments belong to the main thread, which removes them after it has heard of the commit.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { AssertionFailure, assert } from '../base/assert.js';
+import { StorageError } from '../base/errors.js';
+import { applyRecords } from '../log/decoder.js';
+import { nodeFiles } from '../log/files.js';
+import { scanSegment } from '../log/reader.js';
+import { Applier } from './applier.js';
+import type { CheckpointResult, FromWorker, SealedSegment, ToWorker, WorkerSettings } from './messages.js';
+import { checkStructure, openSnapshot, readMeta } from './snapshot-file.js';
+import { SnapshotWriter } from './snapshot-writer.js';
+import { type Connection, sqliteCode } from './sqlite.js';
+
+/** The main thread tries again later; waiting long in here would only look like a hang. */
+const BUSY_TIMEOUT_MS = 200;
+const PROGRESS_INTERVAL_MS = 250;
+
+class CheckpointWorker {
+  private readonly database: Connection;
+  private readonly applier: Applier;
+  private lastProgressMs = 0;
+
+  constructor(
+    private readonly port: MessagePort,
+    private readonly settings: WorkerSettings,
+  ) {
+    const { path, storeId, batchBytes } = settings;
+    this.database = openSnapshot(path, BUSY_TIMEOUT_MS);
+    const meta = readMeta(this.database, path);
+    if (!meta.storeId.equals(storeId))
+      throw new StorageError('the snapshot belongs to another store than the log', path);
+    if (settings.checkStructure) checkStructure(this.database, path);
+    this.applier = new Applier(new SnapshotWriter(this.database, path), {
+      ...(batchBytes === undefined ? {} : { batchBytes }),
+      onProgress: () => this.progress(),
+    });
+    this.send({ kind: 'ready', lastSeq: meta.lastSeq });
+  }
+
+  receive(message: ToWorker): void {
+    if (message.kind === 'close') {
+      this.close();
+      return;
+    }
+    try {
+      this.send({ kind: 'done', result: this.checkpoint(message.segments) });
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Groups that the snapshot has already are skipped: a job may be given again after a failure. */
+  private checkpoint(segments: readonly SealedSegment[]): CheckpointResult {
+    const startMs = performance.now();
+    const { commits, rows } = this.applier.stats;
+    for (const segment of segments) this.applySegment(segment);
+    this.applier.commit();
+    this.truncateWal();
+    return {
+      lastSeq: this.committedSeq(),
+      commits: this.applier.stats.commits - commits,
+      rows: this.applier.stats.rows - rows,
+      tookMs: performance.now() - startMs,
+    };
+  }
+
+  private applySegment(segment: SealedSegment): void {
+    const { path, number, previousSeq, lastSeq } = segment;
+    const from = this.applier.position(this.committedSeq()) + 1;
+    if (lastSeq < from) return;
+    if (previousSeq >= from) {
+      throw new StorageError(
+        `begins after group ${previousSeq}, but the snapshot ends with ${from - 1}`,
+        path,
+        0,
+      );
+    }
+    const expectation = { storeId: Buffer.from(this.settings.storeId), previousSeq, lastSeq, fromSeq: from };
+    const scan = scanSegment(nodeFiles, path, expectation, (seq, atMs, bytes, start, end) => {
+      applyRecords(bytes, start, end, this.applier);
+      this.applier.endGroup(seq, number, atMs);
+      this.progress();
+    });
+    if (scan.ending.kind === 'corrupt') throw new StorageError(scan.ending.reason, path, scan.ending.offset);
+    assert(scan.lastSeq === lastSeq, `${path} ends with group ${scan.lastSeq}, not ${lastSeq}`);
+  }
+
+  private committedSeq(): number {
+    return readMeta(this.database, this.settings.path).lastSeq;
+  }
+
+  private progress(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.lastProgressMs < PROGRESS_INTERVAL_MS) return;
+    this.lastProgressMs = nowMs;
+    this.send({ kind: 'progress', committedSeq: this.committedSeq() });
+  }
+
+  /** @returns false while another program reads the snapshot: SQLite says so in a row, not with an error. */
+  private truncateWal(): boolean {
+    const [row] = this.database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+    return row?.busy === 0;
+  }
+
+  private fail(error: unknown): void {
+    this.applier.abort();
+    const message = error instanceof Error ? error.message : String(error);
+    const code = sqliteCode(error);
+    const permanent = error instanceof StorageError || error instanceof AssertionFailure;
+    this.send({ kind: 'failed', message: code === undefined ? message : `${code}: ${message}`, permanent });
+  }
+
+  /** The connection is closed before the thread ends: what SQLite holds must not die with the thread. */
+  private close(): void {
+    const complete = this.truncateWal();
+    this.database.close();
+    this.send({ kind: 'closed', complete });
+    this.port.close();
+  }
+
+  private send(message: FromWorker): void {
+    this.port.postMessage(message);
+  }
+}
+
+assert(parentPort !== null, 'the checkpoint worker is started as a worker thread');
+const port = parentPort;
+try {
+  const worker = new CheckpointWorker(port, workerData as WorkerSettings);
+  port.on('message', (message: ToWorker) => worker.receive(message));
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  const permanent = error instanceof StorageError;
+  port.postMessage({ kind: 'failed', message, permanent } satisfies FromWorker);
+  port.close();
+}
