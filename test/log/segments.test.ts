@@ -16,7 +16,8 @@ import {
   segmentName,
   segmentNumberOf,
 } from '../../src/log/segments.js';
-import { headerOf, LogTest, read, STORE_ID, systemError, temporaryDirectory } from './support.js';
+import { LogWriter } from '../../src/log/writer.js';
+import { headerOf, LogTest, read, STORE_ID, setting, systemError, temporaryDirectory } from './support.js';
 
 /** Makes segments that begin after the given groups: `[number, previousSeq]`. */
 function directoryWith(...segments: [number, number][]): string {
@@ -227,10 +228,35 @@ describe('repairing a torn tail', () => {
     },
   );
 
+  test('makes the copy durable before it cuts, and the cut durable after', () => {
+    const { log, offset } = torn();
+    const order: string[] = [];
+    const files: LogFiles = {
+      ...nodeFiles,
+      fsync: (file) => {
+        order.push('fsync');
+        nodeFiles.fsync(file);
+      },
+      syncDirectory: (path) => {
+        order.push('syncDirectory');
+        nodeFiles.syncDirectory(path);
+      },
+      truncate: (file, size) => {
+        order.push('truncate');
+        nodeFiles.truncate(file, size);
+      },
+    };
+    repairTornTail(files, log.path, offset, REPAIR_MS);
+    expect(order).toEqual(['fsync', 'syncDirectory', 'truncate', 'fsync']);
+  });
+
   test('lets a writer go on where the good part ends', () => {
     const { log, offset } = torn();
     repairTornTail(nodeFiles, log.path, offset, REPAIR_MS);
-    expect(readSegmentHeader(nodeFiles, log.path, { storeId: STORE_ID }).header.number).toBe(1);
-    expect(log.read().seqs).toEqual([1]);
+    const segment = readSegmentHeader(nodeFiles, log.path, { storeId: STORE_ID });
+    const writer = LogWriter.resume(nodeFiles, segment, { position: offset, lastSeq: 1 });
+    expect(writer.append(setting('key', 'again'), REPAIR_MS)).toBe(2);
+    writer.close();
+    expect(log.read()).toMatchObject({ values: ['one', 'again'], scan: { ending: { kind: 'clean' } } });
   });
 });
