@@ -1,6 +1,7 @@
 import { INT64_MAX, INT64_MIN } from '../base/bytes.js';
 import { CommandError, errors } from '../base/errors.js';
 import type { ExpireAt } from '../keyspace/mutations.js';
+import { readInteger } from './arguments.js';
 import type { Context } from './command.js';
 
 /**
@@ -43,8 +44,7 @@ function exactExpiry(milliseconds: bigint, base: bigint): ExpireAt | undefined {
  * @throws the integer error, then `invalid expire time`.
  */
 export function positiveExpiry(context: Context, i: number, unit: TimeUnit, command: string): ExpireAt {
-  const time = context.request.int64(i);
-  if (time === undefined) throw new CommandError(errors.notInteger);
+  const time = readInteger(context.request, i);
   const at = time > 0 ? absoluteExpiry(time, unit, context.now) : undefined;
   if (at === undefined) throw new CommandError(errors.invalidExpire(command));
   return at;
