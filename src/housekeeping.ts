@@ -1,0 +1,87 @@
+import type { Clock } from './base/clock.js';
+import type { Keyspace } from './keyspace/keyspace.js';
+
+/** Timers looked at in one go, and records freed in one go: about a millisecond each. */
+const EXPIRE_BUDGET = 2000;
+const COLLECT_BUDGET = 10_000;
+/**
+ * The longest sleep. Timers count on the monotonic clock, expiry on the wall clock: one that is put forward is
+ * noticed after this long at the latest. It also keeps every delay far from the 2^31 ms at which setTimeout
+ * fires at once.
+ */
+const SLEEP_MAX_MS = 100;
+
+/**
+ * What the keyspace has to do without anybody asking: removing keys in the millisecond they expire, and
+ * freeing what was flushed. In small steps between turns of the event loop, so that clients hardly notice a
+ * million keys that expire together.
+ */
+export class Housekeeping {
+  private readonly keyspace: Keyspace;
+  private readonly clock: Clock;
+  private readonly endCommand: () => void;
+  private timer: NodeJS.Timeout | null = null;
+  private immediate: NodeJS.Immediate | null = null;
+  private expiring = true;
+  /** Wall time of the next look. */
+  private wakeAtMs = 0;
+  private stopped = true;
+
+  /** @param endCommand tells that mutations were made which the turn's end has to commit. */
+  constructor(keyspace: Keyspace, clock: Clock, endCommand: () => void) {
+    this.keyspace = keyspace;
+    this.clock = clock;
+    this.endCommand = endCommand;
+  }
+
+  start(): void {
+    if (!this.stopped) return;
+    this.stopped = false;
+    this.sleep();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    if (this.timer) clearTimeout(this.timer);
+    if (this.immediate) clearImmediate(this.immediate);
+  }
+
+  /** A turn has ended: a key it set may expire before the next look. */
+  turnEnded(): void {
+    if (this.timer === null || this.keyspace.nextExpiryMs() >= this.wakeAtMs) return;
+    clearTimeout(this.timer);
+    this.sleep();
+  }
+
+  /** Off, an expired key stays until somebody looks at it (DEBUG SET-ACTIVE-EXPIRE). */
+  setExpiring(enabled: boolean): void {
+    this.expiring = enabled;
+  }
+
+  private readonly work = (): void => {
+    this.timer = null;
+    this.immediate = null;
+    const { keyspace } = this;
+    const nowMs = this.clock.wallMs();
+    let more = false;
+    if (this.expiring && keyspace.nextExpiryMs() <= nowMs) {
+      keyspace.now = nowMs;
+      more = keyspace.expireDue(EXPIRE_BUDGET) >= EXPIRE_BUDGET;
+      this.endCommand();
+    }
+    if (keyspace.hasGarbage) keyspace.collectGarbage(COLLECT_BUDGET);
+    // Between two steps the event loop serves the clients.
+    if (more || keyspace.hasGarbage) this.immediate = setImmediate(this.work);
+    else this.sleep();
+  };
+
+  private sleep(): void {
+    if (this.stopped) return;
+    const nowMs = this.clock.wallMs();
+    const waitMs = this.expiring ? this.keyspace.nextExpiryMs() - nowMs : SLEEP_MAX_MS;
+    const delayMs = Math.max(1, Math.min(waitMs, SLEEP_MAX_MS));
+    this.wakeAtMs = nowMs + delayMs;
+    this.timer = setTimeout(this.work, delayMs);
+    this.timer.unref();
+  }
+}

@@ -1,0 +1,284 @@
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Clock } from './base/clock.js';
+import { StartupError, StorageError } from './base/errors.js';
+import { loadSnapshot } from './checkpoint/loader.js';
+import { type DirectoryLock, lockDirectory } from './checkpoint/lock.js';
+import { createSnapshot, SNAPSHOT_FILE } from './checkpoint/snapshot-file.js';
+import type { Keyspace } from './keyspace/keyspace.js';
+import { applyRecords } from './log/decoder.js';
+import type { LogFiles } from './log/files.js';
+import { scanSegment } from './log/reader.js';
+import { repairTornTail } from './log/repair.js';
+import { deleteSegments, newStoreId, planReplay, type Segment } from './log/segments.js';
+import { LogWriter, type SealedSegment } from './log/writer.js';
+
+export interface RecoveryOptions {
+  /** Absolute path of the data directory. Created, mode 0700, when it is missing. */
+  readonly directory: string;
+  /** Empty; filled by the recovery. */
+  readonly keyspace: Keyspace;
+  readonly files: LogFiles;
+  readonly clock: Clock;
+  readonly log: (message: string) => void;
+  readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** LogWriter's option. */
+  readonly preallocateBytes?: number;
+}
+
+export interface RecoveryProgress {
+  readonly phase: 'snapshot' | 'log';
+  /** Rows of the snapshot, bytes of the log. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface Recovered {
+  readonly lock: DirectoryLock;
+  readonly writer: LogWriter;
+  readonly snapshotPath: string;
+  readonly storeId: Buffer;
+  /** The last group that the snapshot contains. */
+  readonly checkpointedSeq: number;
+  /** The newest wall time on disk, Unix ms; 0 for a new store. */
+  readonly lastAtMs: number;
+  /** Groups and records replayed from the log. */
+  readonly groups: number;
+  readonly records: number;
+  /** What was read, for a person. */
+  readonly source: string;
+}
+
+/**
+ * Brings the data directory back into memory, in this order:
+ *
+ * 1. take the directory's lock;
+ * 2. load the snapshot; the position is its last_seq;
+ * 3. replay the log's segments on top: skip what the snapshot has, demand every group after it;
+ * 4. cut a torn tail off the last segment, keeping a copy; anything else that does not check out refuses the
+ *    start;
+ * 5. go on writing where the log ends.
+ *
+ * Nothing expires here: the caller drops what has expired when it may write to the log.
+ *
+ * @throws StartupError, StorageError when it cannot: then nothing has been changed.
+ */
+export async function recover(options: RecoveryOptions): Promise<Recovered> {
+  prepareDirectory(options.directory);
+  const lock = lockDirectory(options.directory);
+  try {
+    return await recoverLocked(options, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function recoverLocked(options: RecoveryOptions, lock: DirectoryLock): Promise<Recovered> {
+  const { directory, keyspace, files, clock } = options;
+  keyspace.expiring = 'off';
+  const snapshotPath = join(directory, SNAPSHOT_FILE);
+  const snapshot = await loadSnapshotIfAny(snapshotPath, options);
+  const coveredSeq = snapshot?.lastSeq ?? 0;
+  const plan = planReplay(files, directory, coveredSeq, snapshot ? { storeId: snapshot.storeId } : {});
+  const storeId = snapshot?.storeId ?? plan.needed[0]?.header.storeId ?? newStoreId();
+  if (!snapshot && plan.needed.length === 0) refuseStrayFiles(options);
+  const replay = new Replay(options, coveredSeq);
+  await replay.run(plan.needed);
+  const lastAtMs = Math.max(replay.lastAtMs, snapshot?.coversUntilMs ?? 0);
+  // The log is whole: only now may anything on disk change.
+  if (!snapshot) createSnapshot(snapshotPath, storeId, clock.wallMs());
+  if (plan.obsolete.length > 0) {
+    deleteSegments(
+      files,
+      plan.obsolete.map(({ path }) => path),
+    );
+  }
+  const writer = resumeWriting(options, plan.needed, replay, {
+    storeId,
+    coveredSeq,
+    lastSegment: snapshot?.lastSegment ?? 0,
+  });
+  return {
+    lock,
+    writer,
+    snapshotPath,
+    storeId,
+    checkpointedSeq: coveredSeq,
+    lastAtMs,
+    groups: replay.groups,
+    records: replay.records,
+    source: describeSource(snapshot !== null, plan.needed.length),
+  };
+}
+
+function prepareDirectory(directory: string): void {
+  try {
+    if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    else if (!statSync(directory).isDirectory()) {
+      throw new StartupError(`dir ${directory} is not a directory. Name one with --dir`);
+    }
+  } catch (error) {
+    if (error instanceof StartupError) throw error;
+    throw new StartupError(
+      `dir ${directory} cannot be used: ${(error as Error).message}. Name another with --dir`,
+    );
+  }
+}
+
+async function loadSnapshotIfAny(path: string, options: RecoveryOptions) {
+  if (!existsSync(path)) return null;
+  return loadSnapshot(path, options.keyspace, {
+    onProgress: (done, total) => options.onProgress?.({ phase: 'snapshot', done, total }),
+  });
+}
+
+/** A directory with neither snapshot nor log is new, unless something tells that they were there. */
+function refuseStrayFiles({ directory, files }: RecoveryOptions): void {
+  const stray = files
+    .list(directory)
+    .find((name) => name === `${SNAPSHOT_FILE}-wal` || name.includes('.torn-'));
+  if (stray === undefined) return;
+  throw new StorageError(
+    'this file belongs to a store whose snapshot and log are gone. Nothing was changed. Restore them from a ' +
+      'backup, or move the directory away to start without data',
+    join(directory, stray),
+  );
+}
+
+interface Position {
+  readonly storeId: Buffer;
+  readonly coveredSeq: number;
+  readonly lastSegment: number;
+}
+
+/** Opens the log for writing after what was replayed. */
+function resumeWriting(
+  options: RecoveryOptions,
+  segments: readonly Segment[],
+  replay: Replay,
+  position: Position,
+): LogWriter {
+  const { files, directory, clock, preallocateBytes } = options;
+  const active = segments.at(-1);
+  if (active && replay.lastSeq >= position.coveredSeq) {
+    return LogWriter.resume(
+      files,
+      active,
+      { position: replay.endOffset, lastSeq: replay.lastSeq },
+      { sealed: replay.sealed, preallocateBytes },
+    );
+  }
+  if (active) {
+    options.log(
+      `The log ends with group ${replay.lastSeq}, but the snapshot contains everything up to ${position.coveredSeq}: ` +
+        'log segments were removed or are older than the snapshot. Going on from the snapshot',
+    );
+    // Sequence numbers never run backwards: what is written next follows the snapshot.
+    deleteSegments(
+      files,
+      segments.map(({ path }) => path),
+    );
+  }
+  const lastNumber = Math.max(active?.header.number ?? 0, position.lastSegment);
+  return LogWriter.create(
+    files,
+    directory,
+    {
+      storeId: position.storeId,
+      number: lastNumber + 1,
+      previousSeq: position.coveredSeq,
+      createdAtMs: clock.wallMs(),
+    },
+    { preallocateBytes },
+  );
+}
+
+/**
+ * Reads what is on disk into a second keyspace, changing nothing: for comparing it with memory. The log must
+ * not be written to, nor segments be deleted, before `readBack` has resolved.
+ */
+export async function readBack(
+  options: Pick<RecoveryOptions, 'directory' | 'keyspace' | 'files' | 'clock'>,
+): Promise<void> {
+  options.keyspace.expiring = 'off';
+  const quiet: RecoveryOptions = { ...options, log: () => {} };
+  const snapshot = await loadSnapshotIfAny(join(options.directory, SNAPSHOT_FILE), quiet);
+  const coveredSeq = snapshot?.lastSeq ?? 0;
+  const plan = planReplay(options.files, options.directory, coveredSeq);
+  await new Replay(quiet, coveredSeq).run(plan.needed);
+}
+
+/** Applies the groups of the log that the snapshot does not contain. */
+class Replay {
+  lastSeq: number;
+  lastAtMs = 0;
+  /** Where the last segment's last group ends. */
+  endOffset = 0;
+  groups = 0;
+  records = 0;
+  readonly sealed: SealedSegment[] = [];
+  private bytesDone = 0;
+  private bytesTotal = 0;
+  private readonly options: RecoveryOptions;
+  private readonly coveredSeq: number;
+
+  constructor(options: RecoveryOptions, coveredSeq: number) {
+    this.options = options;
+    this.coveredSeq = coveredSeq;
+    this.lastSeq = coveredSeq;
+  }
+
+  async run(segments: readonly Segment[]): Promise<void> {
+    this.bytesTotal = segments.reduce((total, { path }) => total + statSync(path).size, 0);
+    for (let i = 0; i < segments.length; i++) {
+      this.replaySegment(segments[i]!, segments[i + 1]);
+      // A server that is loading answers -LOADING between segments.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  private replaySegment(segment: Segment, next: Segment | undefined): void {
+    const { files, keyspace } = this.options;
+    const expectation = {
+      fromSeq: this.coveredSeq + 1,
+      ...(next ? { lastSeq: next.header.previousSeq } : {}),
+    };
+    const scan = scanSegment(files, segment.path, expectation, (_seq, _atMs, bytes, start, end) => {
+      this.records += applyRecords(bytes, start, end, keyspace);
+      this.groups++;
+      keyspace.commit(keyspace.undoPosition);
+    });
+    const { ending } = scan;
+    if (ending.kind === 'corrupt') {
+      throw new StorageError(
+        `the log is damaged (${ending.reason}). Nothing was changed. \`holdfast check\` shows how much of it is ` +
+          'sound; restore the directory from a backup, or let it salvage what precedes the damage',
+        segment.path,
+        ending.offset,
+      );
+    }
+    if (ending.kind === 'torn') this.cutTornTail(segment, ending);
+    if (next) this.sealed.push({ ...segment, lastSeq: scan.lastSeq, bytes: scan.endOffset });
+    this.lastSeq = scan.lastSeq;
+    this.lastAtMs = Math.max(this.lastAtMs, scan.lastAtMs);
+    this.endOffset = scan.endOffset;
+    this.bytesDone += scan.fileBytes;
+    this.options.onProgress?.({ phase: 'log', done: this.bytesDone, total: this.bytesTotal });
+  }
+
+  private cutTornTail(segment: Segment, ending: { offset: number; bytes: number; reason: string }): void {
+    const { files, clock, log } = this.options;
+    const copy = repairTornTail(files, segment.path, ending.offset, clock.wallMs());
+    log(
+      `Torn tail of ${segment.path}: ${ending.reason}; cut off ${ending.bytes} bytes at byte ${ending.offset}. ` +
+        `They were never acknowledged as durable. The file as it was is kept as ${basename(copy)}`,
+    );
+  }
+}
+
+function describeSource(hasSnapshot: boolean, segments: number): string {
+  const log = `${segments} log segment${segments === 1 ? '' : 's'}`;
+  if (!hasSnapshot) return segments === 0 ? 'an empty directory' : log;
+  return `${SNAPSHOT_FILE} and ${log}`;
+}
