@@ -85,7 +85,10 @@ const ACTIVE_MS = 2000;
 const OPEN = 0;
 /** No further command runs; the last replies are in a batch that is not released yet. */
 const FINISHING = 1;
-/** Everything is released; what the socket has not taken yet is still sent. */
+/**
+ * Everything is released; what the socket has not taken yet is still sent. Until then it is a client that
+ * CLIENT LIST shows and CLIENT KILL ends.
+ */
 const ENDING = 2;
 const CLOSED = 3;
 
@@ -388,7 +391,6 @@ export class Connection implements ClientTransport, ReleaseListener {
   batchReleased(): void {
     if (this.state === FINISHING) {
       this.state = ENDING;
-      this.depart();
       if (!this.sending) this.endOutput();
     } else if (this.state === OPEN) {
       // Not at once: a commit is running.
@@ -397,6 +399,7 @@ export class Connection implements ClientTransport, ReleaseListener {
   }
 
   private endOutput(): void {
+    this.depart();
     this.lingerUntilMs = this.host.clock.monotonicMs() + LINGER_MS;
     this.socket.end();
   }
@@ -426,7 +429,7 @@ export class Connection implements ClientTransport, ReleaseListener {
     this.host.closed(this);
   }
 
-  /** It is no client any more, although its last replies may still be on their way. */
+  /** It is no client any more, although its last replies may still be on their way through the network. */
   private depart(): void {
     if (this.departed) return;
     this.departed = true;
@@ -438,9 +441,10 @@ export class Connection implements ClientTransport, ReleaseListener {
   /** Called once a second. */
   sweep(monotonicMs: number, wallMs: number): void {
     this.pending.shrink();
-    if (this.state === ENDING && !this.sending && monotonicMs > this.lingerUntilMs) this.close();
-    else if (this.sending) this.checkOutput();
-    if (this.state === OPEN && this.isIdle(wallMs)) {
+    if (this.sending) this.checkOutput();
+    if (this.departed) {
+      if (monotonicMs > this.lingerUntilMs) this.close();
+    } else if (this.state !== FINISHING && this.isIdle(wallMs)) {
       this.host.log.verbose(`Closing idle client ${this.name}`);
       this.close();
     }

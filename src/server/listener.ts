@@ -100,8 +100,8 @@ export class Listener implements ConnectionHost {
   private readonly sweepTimer: NodeJS.Timeout;
   private lastAcceptLogMs = Number.NEGATIVE_INFINITY;
   private boundPort = 0;
-  /** Resolves `close` when the last connection is gone. */
-  private whenDrained: (() => void) | null = null;
+  /** Called when the last connection is gone. */
+  private readonly drainWaiters: (() => void)[] = [];
 
   constructor(options: ListenerOptions) {
     this.sessions = options.sessions;
@@ -238,7 +238,8 @@ export class Listener implements ConnectionHost {
 
   closed(connection: Connection): void {
     this.connections.delete(connection);
-    if (this.connections.size === 0) this.whenDrained?.();
+    if (this.connections.size > 0) return;
+    for (const resolve of this.drainWaiters.splice(0)) resolve();
   }
 
   private sweep(): void {
@@ -266,10 +267,10 @@ export class Listener implements ConnectionHost {
       const cutOff = setTimeout(() => {
         for (const connection of this.connections) connection.close();
       }, graceMs);
-      this.whenDrained = () => {
+      this.drainWaiters.push(() => {
         clearTimeout(cutOff);
         resolve();
-      };
+      });
     });
   }
 }

@@ -28,6 +28,11 @@ afterEach(async () => {
 
 const PING = encode(['PING']);
 
+/** Bytes that show it when a piece is missing, twice there, or somebody else's. */
+function patterned(length: number, seed: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length }, (_, i) => 0x41 + ((i * 7 + (i >> 8) + seed) % 26)));
+}
+
 describe('pipelines', () => {
   it('are answered in order, wherever they are cut', async () => {
     const server = await start();
@@ -43,6 +48,41 @@ describe('pipelines', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('are answered whatever the lengths of arguments and pieces', async () => {
+    const server = await start();
+    const lengths = fc.array(fc.oneof(fc.nat(200), fc.nat(200_000)), { minLength: 1, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(lengths, fc.array(fc.nat(500_000), { maxLength: 15 }), async (list, positions) => {
+        const peer = dial(server);
+        await peer.sendPieces(
+          cut(Buffer.concat(list.map((n, i) => encode(['ECHO', patterned(n, i)]))), positions),
+        );
+        const replies = await peer.until(list.length);
+        expect(replies.map((reply, i) => reply === patterned(list[i]!, i).toString('latin1'))).not.toContain(
+          false,
+        );
+        peer.close();
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('are answered to the last when the client ends its side behind them', async () => {
+    const peer = dial(await start());
+    peer.socket.end(Buffer.concat(Array<Buffer>(50_000).fill(PING)));
+    await peer.untilEnd();
+    expect(peer.text).toBe('+PONG\r\n'.repeat(50_000));
+  });
+
+  it('end where QUIT stands, beyond what one read takes too', async () => {
+    const server = await start();
+    const peer = dial(server);
+    const before = Array<Buffer>(20_000).fill(PING);
+    peer.send(Buffer.concat([...before, encode(['QUIT']), encode(['ECHO', 'x'.repeat(100_000)])]));
+    await peer.untilEnd();
+    expect(peer.text).toBe(`${'+PONG\r\n'.repeat(20_000)}+OK\r\n`);
   });
 
   it('are answered byte by byte too', async () => {
@@ -415,6 +455,16 @@ describe('a client that does not read', () => {
     expect(peer.replies.at(-1)).toBe('last');
     expect(peer.replies.slice(0, 64).every((reply) => (reply as string).length === 1_000_000)).toBe(true);
     await eventually(() => server.onlyClient.transport.outputBytes() === 0);
+  });
+
+  it('can still be found and killed after QUIT', async () => {
+    const { server, peer } = await flood({});
+    peer.send(encode(['QUIT']));
+    await eventually(() => server.ran.at(-1) === 'QUIT');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    server.onlyClient.transport.close();
+    expect(server.clients.size).toBe(0);
+    expect(server.listener.connectionCount).toBe(0);
   });
 
   it('gets little before AUTH', async () => {

@@ -1,13 +1,16 @@
-import { lstatSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { dir } from 'tmp-promise';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ConfigOverrides } from '../../src/base/config.js';
 import { StartupError } from '../../src/base/errors.js';
+import * as descriptors from '../../src/server/descriptors.js';
 import { configuredAddresses } from '../../src/server/listener.js';
 import { encode } from '../resp/chunks.js';
 import { EchoServer, eventually, Peer } from './echo-server.js';
+
+vi.mock('../../src/server/descriptors.js', { spy: true });
 
 const servers: EchoServer[] = [];
 const peers: Peer[] = [];
@@ -158,6 +161,24 @@ describe('clients', () => {
     expect(await fourth.until(1)).toEqual(['PONG']);
   });
 
+  it('are fewer when the process may not open more files, and the log is told', async () => {
+    vi.mocked(descriptors.descriptorsForClients).mockReturnValueOnce(1);
+    const server = await make().listen();
+    expect(server.messages.join()).toContain('at most 1 clients are accepted');
+    const first = dial(server.port);
+    first.send(PING);
+    await first.until(1);
+    const second = dial(server.port);
+    await second.untilEnd();
+    expect(second.text).toBe('-ERR max number of clients reached\r\n');
+  });
+
+  it('may be as many as there are file descriptors beyond those in use and in reserve', () => {
+    const open = readdirSync('/proc/self/fd').length;
+    const limit = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]);
+    expect(Math.abs(descriptors.descriptorsForClients() - (limit - open - 32))).toBeLessThan(5);
+  });
+
   it('of other machines are refused in protected mode', async () => {
     const server = await make().listen();
     pretendToComeFrom('192.0.2.7');
@@ -235,6 +256,16 @@ describe('closing', () => {
     await server.listener.close(100);
     expect(performance.now() - began).toBeLessThan(2000);
     expect(server.clients.size).toBe(0);
+  });
+
+  it('twice at the same time ends once', async () => {
+    const server = await make().listen();
+    const peer = dial(server.port);
+    peer.send(PING);
+    await peer.until(1);
+    peer.socket.on('end', () => peer.socket.end());
+    await Promise.all([server.listener.close(5000), server.listener.close(5000)]);
+    expect(server.listener.connectionCount).toBe(0);
   });
 
   it('accepts nobody any more', async () => {
