@@ -107,6 +107,7 @@ export type AclCategory =
   | 'transaction'
   | 'scripting'
   | 'pubsub'
+  | 'admin'
   | 'dangerous';
 
 /**
@@ -116,6 +117,8 @@ export type AclCategory =
 export type KeyPositions = {
   /** What COMMAND GETKEYSANDFLAGS prints for these keys: RW/RO/OW/RM and access/update/insert/delete. */
   readonly access: readonly string[];
+  /** The access of one call, where it depends on the arguments; argument `name` is the command's name. */
+  readonly accessOfCall?: (request: Request, name: number) => readonly string[];
 } & (
   | { readonly first: number; readonly last: number; readonly step: number }
   | { readonly numkeysAt: number; readonly step: number }

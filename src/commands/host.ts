@@ -46,8 +46,8 @@ export interface Host {
   /** Ends the process (or the embedded server); rejects when the data could not be brought to disk. */
   shutdown(options: ShutdownOptions): Promise<void>;
 
-  /** A config value was changed at run time: sockets, limits and policies that depend on it follow. */
-  configChanged(name: string): void;
+  /** CONFIG REWRITE: replaces the configuration file. @throws the file system's error. */
+  writeConfigFile(text: string): void;
 
   /** DEBUG SET-ACTIVE-EXPIRE: off, an expired key stays until it is looked at. */
   setActiveExpire(enabled: boolean): void;
@@ -94,6 +94,8 @@ export interface PersistenceView {
   /** The append or sync error in force, null when writes are accepted. */
   readonly writeError: string | null;
   readonly loading: boolean;
+  /** Of the load under way, 0 to 1. */
+  readonly loadProgress: number;
   readonly loadedKeys: number;
   readonly expiredAtLoad: number;
   readonly loadDurationMs: number;

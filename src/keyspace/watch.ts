@@ -69,6 +69,12 @@ export class WatchTable {
     for (const { db, key } of [...(this.keysOf.get(watcher) ?? [])]) visit(db, key);
   }
 
+  /** Shows every key that anybody watches in a database. Looking up may delete. */
+  eachKeyIn(db: number, visit: (key: Buffer) => void): void {
+    if (!this.active) return;
+    for (const name of [...this.databases[db]!.keys()]) visit(Buffer.from(name, 'latin1'));
+  }
+
   /** A key was written, deleted, expired or given another expiry. */
   touched(db: number, bytes: Uint8Array, start: number, end: number): void {
     if (!this.active) return;
