@@ -361,6 +361,7 @@ export class Connection implements ClientTransport, ReleaseListener {
       this.checkOutput();
       return false;
     }
+    // Node's public write. Its handles can be written to directly, which measured less than a tenth faster.
     this.socket.write(bytes.subarray(start, end), this.onWritten);
     if (this.socket.writableLength === 0) return false;
     this.sending = true;
