@@ -8,8 +8,8 @@
  * | `[abc]` `[a-z]` `[^a]` | one byte (not) in the class; `\` escapes inside it; a missing `]` is forgiven |
  * | `\x` | the byte x |
  *
- * Two habits of Redis are kept: a range may be written backwards, and an empty string matches only an empty
- * pattern (not even `*`). One is not: bytes above 127 are compared as unsigned, where Redis depends on whether
+ * Three habits of Redis are kept: a range may be written backwards; an empty string matches only an empty
+ * pattern (not even `*`); nothing matches beyond the thousandth star that has something behind it. One is not: bytes above 127 are compared as unsigned, where Redis depends on whether
  * the platform's `char` is signed.
  *
  * A mismatch goes back to the last `*` only, because an earlier one could not reach further than the later
@@ -30,10 +30,12 @@ export function matchesGlob(
   /** Where to go on after the last star, and the first string position it has not swallowed. */
   let afterStar = -1;
   let resumeAt = 0;
+  let stars = 0;
   while (position < stringEnd) {
     if (at < patternEnd && pattern[at] === STAR) {
       at = skipStars(pattern, at, patternEnd);
       if (at === patternEnd) return true;
+      if (++stars > STARS_MAX) return false;
       afterStar = at;
       resumeAt = position;
       continue;
@@ -61,6 +63,8 @@ const CARET = 0x5e;
 const BACKSLASH = 0x5c;
 const DASH = 0x2d;
 const MISMATCH = -1;
+/** Where Redis stops its recursion. */
+const STARS_MAX = 1000;
 
 function skipStars(pattern: Uint8Array, start: number, end: number): number {
   let at = start;
