@@ -264,5 +264,6 @@ export class Checkpointer {
  */
 function startWorker(settings: WorkerSettings): Worker {
   const compiled = import.meta.url.endsWith('.ts') ? '../../.build/checkpoint/worker.js' : './worker.js';
-  return new Worker(new URL(compiled, import.meta.url), { workerData: settings });
+  // The flags of the process (--input-type, --import of a loader) concern its own entry point, not this file.
+  return new Worker(new URL(compiled, import.meta.url), { workerData: settings, execArgv: [] });
 }

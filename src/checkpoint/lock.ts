@@ -1,13 +1,16 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { StartupError } from '../base/errors.js';
-import { openDatabase, sqliteCode } from './sqlite.js';
+import { type Connection, openDatabase, sqliteCode } from './sqlite.js';
 
 export const LOCK_FILE = 'lock.db';
 
 /** A process that is just ending gets this long to let go; the second one still refuses within 2 s. */
 const PATIENCE_MS = 1000;
 const OWNER_ONLY = 0o600;
+
+/** A connection that nobody refers to is closed by the garbage collector, and its lock with it. */
+const held = new Set<Connection>();
 
 export interface DirectoryLock {
   /** May be called more than once. */
@@ -37,7 +40,13 @@ export function lockDirectory(directory: string): DirectoryLock {
     if (!sqliteCode(error)?.startsWith('SQLITE_BUSY')) throw error;
     throw new StartupError(`the directory ${directory} is in use by another running server`);
   }
-  return { release: () => void database.close() };
+  held.add(database);
+  return {
+    release() {
+      held.delete(database);
+      database.close();
+    },
+  };
 }
 
 /** Before SQLite has it open, for its mode. Where it exists, the exclusive creation fails without opening it. */

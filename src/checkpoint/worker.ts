@@ -111,8 +111,11 @@ class CheckpointWorker {
     this.applier.abort();
     const message = error instanceof Error ? error.message : String(error);
     const code = sqliteCode(error);
-    const permanent = error instanceof StorageError || error instanceof AssertionFailure;
-    this.send({ kind: 'failed', message: code === undefined ? message : `${code}: ${message}`, permanent });
+    this.send({
+      kind: 'failed',
+      message: code === undefined ? message : `${code}: ${message}`,
+      permanent: isPermanent(error),
+    });
   }
 
   /** The connection is closed before the thread ends: what SQLite holds must not die with the thread. */
@@ -128,6 +131,14 @@ class CheckpointWorker {
   }
 }
 
+/** Damage and broken invariants stay; a lock, a full disk or a failing one may pass. */
+function isPermanent(error: unknown): boolean {
+  if (error instanceof AssertionFailure) return true;
+  const code = sqliteCode(error) ?? (error instanceof StorageError ? sqliteCode(error.cause) : undefined);
+  if (code !== undefined) return code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB';
+  return error instanceof StorageError;
+}
+
 assert(parentPort !== null, 'the checkpoint worker is started as a worker thread');
 const port = parentPort;
 try {
@@ -135,7 +146,6 @@ try {
   port.on('message', (message: ToWorker) => worker.receive(message));
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
-  const permanent = error instanceof StorageError;
-  port.postMessage({ kind: 'failed', message, permanent } satisfies FromWorker);
+  port.postMessage({ kind: 'failed', message, permanent: isPermanent(error) } satisfies FromWorker);
   port.close();
 }

@@ -36,11 +36,15 @@ export function openApplier(
 
 /** Applies one group to the snapshot and closes it. */
 export function applyGroup(path: string, seq: number, mutate: (sink: MutationSink) => void): void {
-  const { applier, database } = openApplier(path);
-  mutate(applier);
-  applier.endGroup(seq, 1, CREATED_AT_MS + seq);
-  applier.commit();
-  database.close();
+  const database = openSnapshot(path, 0);
+  try {
+    const applier = new Applier(new SnapshotWriter(database, path));
+    mutate(applier);
+    applier.endGroup(seq, 1, CREATED_AT_MS + seq);
+    applier.commit();
+  } finally {
+    database.close();
+  }
 }
 
 export async function loadModel(path: string): Promise<Model> {
