@@ -25,8 +25,9 @@ export class RedisOracle {
     socket.on('close', () => this.#wake(new Error('redis-server closed the connection')));
   }
 
-  static async start(): Promise<RedisOracle> {
-    const server = await launchServer({ kind: 'redis', args: ['--appendonly', 'no'] });
+  /** @param args further command line arguments of redis-server. */
+  static async start(args: readonly string[] = []): Promise<RedisOracle> {
+    const server = await launchServer({ kind: 'redis', args: ['--appendonly', 'no', ...args] });
     return new RedisOracle(server, connect({ host: server.process.host, port: server.process.port }));
   }
 
