@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Clock } from './base/clock.js';
 import { StartupError, StorageError } from './base/errors.js';
 import { loadSnapshot } from './checkpoint/loader.js';
@@ -114,7 +114,7 @@ async function recoverLocked(options: RecoveryOptions, lock: DirectoryLock): Pro
 
 function prepareDirectory(directory: string): void {
   try {
-    if (!existsSync(directory)) mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (!existsSync(directory)) makeDirectory(directory);
     else if (!statSync(directory).isDirectory()) {
       throw new StartupError(`dir ${directory} is not a directory. Name one with --dir`);
     }
@@ -124,6 +124,13 @@ function prepareDirectory(directory: string): void {
       `dir ${directory} cannot be used: ${(error as Error).message}. Name another with --dir`,
     );
   }
+}
+
+/** With its parents. Not mkdir's own `recursive`: in a file system that has no directories to make it never ends. */
+function makeDirectory(path: string): void {
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) makeDirectory(parent);
+  mkdirSync(path, { mode: 0o700 });
 }
 
 async function loadSnapshotIfAny(path: string, options: RecoveryOptions) {
