@@ -1,19 +1,15 @@
 import { randomInt } from 'node:crypto';
-import { assert } from '../base/assert.js';
 import { parseInt64 } from '../base/bytes.js';
 import type { HashSecret } from '../base/siphash.js';
 import { type FieldVisitor, Hashes } from './hashes.js';
-import { Attached } from './heap.js';
-import { type ExpireAt, FieldList, type MutationSink, NO_EXPIRY } from './mutations.js';
+import { type ExpireAt, FieldList, type MutationSink, NO_EXPIRY, NO_SINK } from './mutations.js';
 import {
-  attachmentId,
   attachmentOf,
   dueMs,
   EDITED,
   expiryOf,
   FIELDS_TIMED,
   flagsOf,
-  INLINE_KEY_BYTES_MAX,
   INLINE_VALUE_BYTES_MAX,
   TIMED,
   TYPE_LARGE_HASH,
@@ -23,6 +19,7 @@ import {
   wordIndex,
 } from './record.js';
 import { Records } from './records.js';
+import { Successors } from './successors.js';
 import { Table } from './table.js';
 import { NEW_MOVED, OLD_MOVED, UndoLog } from './undo.js';
 import { Usage } from './usage.js';
@@ -60,20 +57,6 @@ export interface KeyspaceOptions {
   now?: number;
 }
 
-const NO_JOURNAL: MutationSink = {
-  setString() {},
-  setRange() {},
-  delete() {},
-  expireAt() {},
-  rename() {},
-  copy() {},
-  flush() {},
-  swap() {},
-  hashSet() {},
-  hashDelete() {},
-  hashExpireAt() {},
-};
-
 /**
  * All data, in memory. It knows no command, no socket, no file and no clock: the time is given to it.
  *
@@ -86,11 +69,9 @@ const NO_JOURNAL: MutationSink = {
 export class Keyspace implements MutationSink {
   readonly databaseCount: number;
   /** Where mutations go when they have been applied. */
-  journal: MutationSink = NO_JOURNAL;
+  journal: MutationSink = NO_SINK;
   expiring: Expiring = 'purge';
   expiryListener: ExpiryListener | null = null;
-  /** False while a client runs commands that must not count as use (CLIENT NO-TOUCH). */
-  touching = true;
   readonly watches: WatchTable;
   /** Mutations applied since the start. */
   mutations = 0;
@@ -108,6 +89,7 @@ export class Keyspace implements MutationSink {
   private readonly records = new Records();
   private readonly undo: UndoLog;
   private readonly hashes: Hashes;
+  private readonly successors: Successors;
   private readonly usage = new Usage();
   private readonly secret: HashSecret = { k0: randomInt(2 ** 32) | 0, k1: randomInt(2 ** 32) | 0 };
   private tables: Table[];
@@ -133,6 +115,7 @@ export class Keyspace implements MutationSink {
         this.tables[db] = table;
       },
     });
+    this.successors = new Successors(records);
     this.hashes = new Hashes(
       records,
       this.undo,
@@ -176,7 +159,7 @@ export class Keyspace implements MutationSink {
    */
   find(db: number, key: Uint8Array, start: number, end: number): Ref {
     const ref = this.peek(db, key, start, end);
-    if (ref !== 0 && this.touching) {
+    if (ref !== 0) {
       const words = this.records.heap.words[ref >>> 21]!;
       const at = wordIndex(ref);
       const word = words[at]!;
@@ -413,7 +396,7 @@ export class Keyspace implements MutationSink {
   ): void {
     const hash = this.hashOf(key, keyStart, keyEnd);
     const old = this.visible(db, hash, key, keyStart, keyEnd);
-    const ref = this.editedString(old, key, keyStart, keyEnd, offset, value, valueStart, valueEnd);
+    const ref = this.successors.editedString(old, key, keyStart, keyEnd, offset, value, valueStart, valueEnd);
     this.put(db, hash, key, keyStart, keyEnd, ref, 0);
     this.journal.setRange(db, key, keyStart, keyEnd, offset, value, valueStart, valueEnd);
   }
@@ -432,7 +415,7 @@ export class Keyspace implements MutationSink {
     const hash = this.hashOf(key, keyStart, keyEnd);
     const old = this.visible(db, hash, key, keyStart, keyEnd);
     if (old === 0) return;
-    this.put(db, hash, key, keyStart, keyEnd, this.withExpiry(old, expireAt), 0);
+    this.put(db, hash, key, keyStart, keyEnd, this.successors.withExpiry(old, expireAt), 0);
     this.journal.expireAt(db, key, keyStart, keyEnd, expireAt);
   }
 
@@ -451,7 +434,7 @@ export class Keyspace implements MutationSink {
     if (old === 0) return;
     const toHash = this.hashOf(toKey, toStart, toEnd);
     if (db === toDb && this.tables[db]!.dict.find(toHash, toKey, toStart, toEnd) === old) return;
-    const ref = this.renamed(old, toKey, toStart, toEnd, null);
+    const ref = this.successors.renamed(old, toKey, toStart, toEnd, null);
     this.remove(this.tables[db]!, hash, old, OLD_MOVED);
     this.changed(db, key, keyStart, keyEnd);
     this.put(toDb, toHash, toKey, toStart, toEnd, ref, NEW_MOVED);
@@ -472,7 +455,7 @@ export class Keyspace implements MutationSink {
     if (old === 0) return;
     const toHash = this.hashOf(toKey, toStart, toEnd);
     const fields = this.hashes.tableOf(old);
-    const ref = this.renamed(old, toKey, toStart, toEnd, fields && this.hashes.copyTable(fields));
+    const ref = this.successors.renamed(old, toKey, toStart, toEnd, fields && this.hashes.copyTable(fields));
     this.put(toDb, toHash, toKey, toStart, toEnd, ref, 0);
     this.journal.copy(db, key, keyStart, keyEnd, toDb, toKey, toStart, toEnd);
   }
@@ -703,100 +686,11 @@ export class Keyspace implements MutationSink {
   private fieldCount(ref: Ref): number {
     return this.hashes.count(ref, Number.NEGATIVE_INFINITY);
   }
-
-  private withExpiry(old: Ref, expireAt: ExpireAt): Ref {
-    const { records } = this;
-    const flags = flagsOf(records.heap, old);
-    const fieldsTimed = (flags & FIELDS_TIMED) !== 0 ? FIELDS_TIMED | TIMED : 0;
-    const kept = (flags & (TYPE_MASK | EDITED)) | fieldsTimed;
-    const valueLength = records.heap.words[old >>> 21]![wordIndex(old) + 2]!;
-    return records.rewrite(old, kept, valueLength, expireAt);
-  }
-
-  /** A record of the same value and expiry under another key; `fields` replaces the fields of a large hash. */
-  private renamed(old: Ref, key: Uint8Array, start: number, end: number, fields: Table | null): Ref {
-    const { records } = this;
-    const flags = flagsOf(records.heap, old);
-    const kept = flags & (TYPE_MASK | EDITED | FIELDS_TIMED | TIMED);
-    const expireAt = expiryOf(records.heap, old);
-    const attachment = attachmentOf(records.heap, old);
-    records.locateValue(old);
-    const { valueBytes, valueStart, valueEnd } = records;
-    if (!attachment?.fields) {
-      return records.write(kept, key, start, end, valueBytes, valueStart, valueEnd, expireAt);
-    }
-    const moved = new Attached();
-    moved.fields = fields ?? attachment.fields;
-    if (end - start > INLINE_KEY_BYTES_MAX) moved.key = Buffer.from(key.subarray(start, end));
-    return records.writeAttached(kept, key, start, end, 0, expireAt, moved);
-  }
-
-  private editedString(
-    old: Ref,
-    key: Uint8Array,
-    keyStart: number,
-    keyEnd: number,
-    offset: number,
-    value: Uint8Array,
-    valueStart: number,
-    valueEnd: number,
-  ): Ref {
-    const { records } = this;
-    const expireAt = old === 0 ? NO_EXPIRY : expiryOf(records.heap, old);
-    let oldLength = 0;
-    if (old !== 0) {
-      assert(this.isString(old), 'setRange on a key that is not a string');
-      records.locateValue(old);
-      oldLength = records.valueEnd - records.valueStart;
-    }
-    const end = offset + (valueEnd - valueStart);
-    const length = Math.max(oldLength, end);
-    if (
-      old !== 0 &&
-      offset >= oldLength &&
-      this.appendInPlace(old, oldLength, offset, value, valueStart, valueEnd)
-    ) {
-      return records.rewrite(old, TYPE_STRING | EDITED, length, expireAt);
-    }
-    const whole = Buffer.alloc(length);
-    if (old !== 0) whole.set(records.valueBytes.subarray(records.valueStart, records.valueEnd));
-    whole.set(value.subarray(valueStart, valueEnd), offset);
-    return records.write(TYPE_STRING | EDITED, key, keyStart, keyEnd, whole, 0, length, expireAt);
-  }
-
-  /**
-   * A long string grows in its own buffer: bytes past the old length belong to no record but the new one,
-   * so the old record still reads what it did. False when the value is not attached.
-   */
-  private appendInPlace(
-    old: Ref,
-    oldLength: number,
-    offset: number,
-    value: Uint8Array,
-    valueStart: number,
-    valueEnd: number,
-  ): boolean {
-    const { heap } = this.records;
-    if (attachmentId(heap, old) === 0) return false;
-    const attachment = attachmentOf(heap, old)!;
-    if (!attachment.value) return false;
-    const length = offset + (valueEnd - valueStart);
-    if (length > attachment.value.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.ceil(length * APPEND_GROWTH));
-      larger.set(attachment.value.subarray(0, oldLength));
-      heap.replaceValue(attachment, larger);
-    }
-    attachment.value.fill(0, oldLength, offset);
-    attachment.value.set(value.subarray(valueStart, valueEnd), offset);
-    return true;
-  }
 }
 
 /** A slot is 8 bytes and the tables are two thirds full on average. */
 const INDEX_BYTES_PER_KEY = 12;
 const AVERAGE_TTL_SAMPLES = 16;
-/** Appending to a long string copies it only each time it has grown by a quarter. */
-const APPEND_GROWTH = 1.25;
 
 /** An empty keyspace. */
 export function createKeyspace(options: KeyspaceOptions = {}): Keyspace {

@@ -152,3 +152,18 @@ export const Op = {
   hashDelete: 10,
   hashExpireAt: 11,
 } as const satisfies Record<keyof MutationSink, number>;
+
+/** Takes every mutation and does nothing with it: the journal of a replay. */
+export const NO_SINK: MutationSink = {
+  setString() {},
+  setRange() {},
+  delete() {},
+  expireAt() {},
+  rename() {},
+  copy() {},
+  flush() {},
+  swap() {},
+  hashSet() {},
+  hashDelete() {},
+  hashExpireAt() {},
+};
