@@ -7,62 +7,47 @@ import { systemErrorText } from '../base/system-error.js';
  * error that is a fault of this program: that one needs its stack trace.
  */
 export function explainFailure(error: unknown): string | undefined {
-  if (error instanceof StartupError) return error.message;
-  if (error instanceof StorageError) return explainStorage(error);
-  const { code } = error as NodeJS.ErrnoException;
+  if (error instanceof StorageError) return `${error.message}\n${storageAdvice(error)}`;
+  if (error instanceof StartupError) return [error.message, ...advice(error.cause)].join('\n');
+  const { code, path } = error as NodeJS.ErrnoException;
   if (typeof code !== 'string') return undefined;
-  return explainSystemError(error as SystemError);
+  const hints = advice(error);
+  if (hints.length === 0 && path === undefined) return undefined;
+  const subject = path === undefined ? '' : `${path}: `;
+  return [`${subject}${systemErrorText(error)}`, ...hints].join('\n');
 }
 
-type SystemError = NodeJS.ErrnoException & { readonly address?: string; readonly port?: number };
-
-function explainStorage(error: StorageError): string {
+function storageAdvice(error: StorageError): string {
   return (
-    `${error.message}\n` +
-    'The server does not start on data that it cannot read completely. Nothing has been changed.\n' +
+    'The server does not start on data that it cannot read completely. ' +
     `Make a copy of ${dirname(error.file)} before you try anything else.`
   );
 }
 
-function explainSystemError(error: SystemError): string | undefined {
-  if (error.syscall === 'listen' || error.syscall === 'bind') return explainListen(error);
-  const reason = systemErrorText(error);
-  switch (error.code) {
+/** The next step for a system call's error; none for what is no such error. */
+function advice(error: unknown): string[] {
+  // For a Unix socket, whose path is a matter of folders, Node reports port -1.
+  const { code, port = -1 } = (error ?? {}) as NodeJS.ErrnoException & { port?: number };
+  switch (code) {
+    case 'EADDRINUSE':
+      return ['Another server is running there: stop it, or choose another port with --port.'];
+    case 'EADDRNOTAVAIL':
+      return ['This machine has no such address: correct --bind; a leading - makes an address optional.'];
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
-      return `${error.path ?? 'A file'}: ${reason}.\nChoose another folder with --dir, or change its owner.`;
+      if (port > 0) return ['Ports below 1024 need privileges: choose another with --port.'];
+      return ['Choose another folder, or change its owner.'];
     case 'ENOSPC':
     case 'EDQUOT':
-      return `${error.path ?? 'The disk'}: ${reason}.\nMake room, or choose another folder with --dir.`;
-    case 'ERR_DLOPEN_FAILED':
-    case 'ERR_MODULE_NOT_FOUND':
-      return `A library cannot be loaded: ${error.message}\nInstall the dependencies again: npm ci.`;
+      return ['Make room, or choose another folder with --dir.'];
     case 'EMFILE':
     case 'ENFILE':
-      return `${reason}.\nRaise the limit (ulimit -n), or lower --maxclients.`;
+      return ['Raise the limit (ulimit -n), or lower --maxclients.'];
+    case 'ERR_DLOPEN_FAILED':
+    case 'ERR_MODULE_NOT_FOUND':
+      return ['A library cannot be loaded. Install the dependencies again: npm ci.'];
     default:
-      return error.path === undefined ? undefined : `${error.path}: ${reason}.`;
-  }
-}
-
-function explainListen(error: SystemError): string {
-  const place =
-    error.port === undefined ? `${error.address ?? error.path}` : `${error.address}:${error.port}`;
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return (
-        `${place} is already in use: another server is running there.\n` +
-        'Stop it, or choose another port with --port.'
-      );
-    case 'EACCES':
-      return (
-        `Not allowed to listen on ${place}.\n` +
-        'Ports below 1024 need privileges: choose another with --port. A Unix socket needs a writable folder.'
-      );
-    case 'EADDRNOTAVAIL':
-      return `This machine has no address ${error.address}.\nCorrect --bind; a leading - makes an address optional.`;
-    default:
-      return `Cannot listen on ${place}: ${systemErrorText(error)}.`;
+      return [];
   }
 }

@@ -1,11 +1,5 @@
 import type { Log } from '../base/log.js';
-
-/** How far the loading is. `done` and `total` are in the same unit, whichever is at hand. */
-export interface LoadProgress {
-  readonly phase: 'snapshot' | 'log';
-  readonly done: number;
-  readonly total: number;
-}
+import type { RecoveryProgress } from '../recovery.js';
 
 const BAR_CELLS = 40;
 /** Often enough to look alive, seldom enough to cost nothing. */
@@ -28,7 +22,7 @@ export class ProgressDisplay {
     this.#shownAtMs = monotonicMs();
   }
 
-  show(progress: LoadProgress): void {
+  show(progress: RecoveryProgress): void {
     const nowMs = this.#monotonicMs();
     if (nowMs - this.#shownAtMs < (this.#stream.isTTY ? BAR_INTERVAL_MS : LINE_INTERVAL_MS)) return;
     this.#shownAtMs = nowMs;
@@ -36,7 +30,7 @@ export class ProgressDisplay {
     else this.#log.notice(`Loading the ${progress.phase}: ${percent(progress)}%`);
   }
 
-  #drawBar(progress: LoadProgress): void {
+  #drawBar(progress: RecoveryProgress): void {
     const filled = Math.floor((percent(progress) / 100) * BAR_CELLS);
     const bar = '#'.repeat(filled) + '-'.repeat(BAR_CELLS - filled);
     this.#stream.write(`\rLoading the ${progress.phase.padEnd(8)} [${bar}] ${percent(progress)}% `);
@@ -50,7 +44,7 @@ export class ProgressDisplay {
   }
 }
 
-function percent(progress: LoadProgress): number {
+function percent(progress: RecoveryProgress): number {
   if (progress.total <= 0) return 100;
   return Math.min(100, Math.floor((progress.done / progress.total) * 100));
 }

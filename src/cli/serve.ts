@@ -1,44 +1,16 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import type { Config } from '../base/config.js';
 import { loadConfig } from '../base/config-file.js';
 import { type Log, Logger } from '../base/log.js';
 import { holdfastVersion } from '../base/version.js';
+import type { RunningServer, startServer } from '../server/server.js';
 import { explainFailure } from './failure.js';
-import { type LoadProgress, ProgressDisplay } from './progress.js';
+import { ProgressDisplay } from './progress.js';
 import { Shutdown } from './shutdown.js';
 
-/** What `serve` needs of a running server. */
-export interface RunningServer {
-  /** TCP port, 0 when it listens on none. */
-  readonly port: number;
-  /** `redis://127.0.0.1:6379`, without a password. */
-  readonly url: string;
-  /** Path of the Unix socket, empty when there is none. */
-  readonly unixSocket: string;
-  readonly load: LoadSummary;
-  /** Stops accepting, finishes what runs, fsyncs, checkpoints. */
-  stop(): Promise<void>;
-  /** Resolves when the server has stopped, whoever asked: `stop`, or a client's SHUTDOWN. */
-  readonly stopped: Promise<void>;
-}
-
-export interface LoadSummary {
-  readonly keys: number;
-  /** Keys that expired while no server was running, and were dropped. */
-  readonly expired: number;
-  readonly ms: number;
-  /** What was read, for a person: `snapshot.sqlite and 2 log segments`. */
-  readonly source: string;
-}
-
-export interface StartOptions {
-  readonly log: Log;
-  readonly onProgress: (progress: LoadProgress) => void;
-}
-
-export type StartServer = (config: Config, options: StartOptions) => Promise<RunningServer>;
+export type StartServer = typeof startServer;
 
 const STANDARD_INPUT = 0;
 
@@ -62,7 +34,7 @@ function openLog(config: Config): Logger {
   const { dir, loglevel, 'log-format': format } = config.values;
   const file = config.path('logfile');
   // The first start makes its folder, and the log file may be the first thing in it.
-  if (dirname(file) === dir) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  if (dirname(file) === dir && !existsSync(dir)) mkdirSync(dir, { mode: 0o700 });
   const log = new Logger({ level: loglevel, file, format });
   config.onChange((name) => {
     if (name === 'loglevel') log.level = config.values.loglevel;
@@ -109,7 +81,7 @@ function isOpenToOthers(config: Config): boolean {
 function announceReady(config: Config, log: Log, server: RunningServer): void {
   const { keys, expired, ms, source } = server.load;
   log.notice(
-    `Done loading ${source} from ${config.values.dir}, keys loaded: ${keys}, keys expired while down: ${expired}`,
+    `Done loading ${config.values.dir} (${source}), keys loaded: ${keys}, keys expired while down: ${expired}`,
   );
   log.notice(`DB loaded from append only file: ${(ms / 1000).toFixed(3)} seconds`);
   if (server.port !== 0) log.notice('Ready to accept connections');

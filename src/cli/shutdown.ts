@@ -1,5 +1,5 @@
 import type { Log } from '../base/log.js';
-import type { RunningServer } from './serve.js';
+import type { RunningServer } from '../server/server.js';
 
 /** An orderly stop must be over within ten seconds, as service managers expect. */
 const STOP_TIMEOUT_MS = 9500;

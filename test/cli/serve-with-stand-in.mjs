@@ -2,7 +2,7 @@
  * Runs the built `serve` sub-command with a stand-in for the server, which behaves as its first argument says:
  * so that a test can see what `serve` does when loading is slow, a stop hangs or a port is taken.
  */
-import { StorageError } from '../../.build/base/errors.js';
+import { StartupError, StorageError } from '../../.build/base/errors.js';
 import { explainFailure } from '../../.build/cli/failure.js';
 import { serve } from '../../.build/cli/serve.js';
 
@@ -23,11 +23,13 @@ async function start(config, { onProgress }) {
 
 /** @param {number} port */
 function addressInUse(port) {
-  const details = { code: 'EADDRINUSE', errno: -98, syscall: 'listen', address: '127.0.0.1', port };
-  return Object.assign(new Error('listen EADDRINUSE'), details);
+  const cause = Object.assign(new Error('EADDRINUSE'), { code: 'EADDRINUSE', syscall: 'bind' });
+  const place = `127.0.0.1:${port}`;
+  const message = `Could not create server TCP listening socket ${place}: bind: Address already in use`;
+  return new StartupError(message, { cause });
 }
 
-/** @param {import('../../.build/cli/serve.js').StartOptions['onProgress']} onProgress */
+/** @param {import('../../.build/server/server.js').StartOptions['onProgress']} onProgress */
 async function loadForEver(onProgress) {
   process.stdout.write('loading\n');
   for (let done = 0; ; done++) {

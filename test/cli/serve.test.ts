@@ -25,7 +25,7 @@ describe('a start', () => {
     await server.prints('REDIS_URL=');
     expect(messages(server.stdout).slice(1)).toEqual([
       '* No config file given: defaults and the command line apply',
-      '* Done loading snapshot.sqlite and 2 log segments from /tmp/unused, keys loaded: 12, keys expired while down: 3',
+      '* Done loading /tmp/unused (snapshot.sqlite and 2 log segments), keys loaded: 12, keys expired while down: 3',
       '* DB loaded from append only file: 0.045 seconds',
       '* Ready to accept connections',
       'REDIS_URL=redis://127.0.0.1:7000',
@@ -147,17 +147,17 @@ describe('a failure', () => {
     const server = serve('address-in-use');
     expect(await server.exitCode).toBe(1);
     expect(server.stderr).toBe(
-      '127.0.0.1:7000 is already in use: another server is running there.\n' +
-        'Stop it, or choose another port with --port.\n',
+      'Could not create server TCP listening socket 127.0.0.1:7000: bind: Address already in use\n' +
+        'Another server is running there: stop it, or choose another port with --port.\n',
     );
   });
 
-  test('data that cannot be read: file, offset, and that nothing was changed', async () => {
+  test('data that cannot be read: file, offset, and what to do first', async () => {
     const server = serve('corrupt');
     expect(await server.exitCode).toBe(1);
     expect(server.stderr).toBe(
       '/data/00000002.log at byte 4711: checksum mismatch\n' +
-        'The server does not start on data that it cannot read completely. Nothing has been changed.\n' +
+        'The server does not start on data that it cannot read completely. ' +
         'Make a copy of /data before you try anything else.\n',
     );
   });
