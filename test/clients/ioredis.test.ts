@@ -18,7 +18,8 @@ describe.each(releases)('$release', ({ Redis }) => {
   const open: Client[] = [];
 
   function connect(options: RedisOptions = {}): Client {
-    const connection = new Redis({ port: server.process.port, retryStrategy: () => 20, ...options });
+    const patience = { retryStrategy: () => 20, maxRetriesPerRequest: null };
+    const connection = new Redis({ port: server.process.port, ...patience, ...options });
     // A killed server is part of these tests; what it does to a command is asserted where it is sent.
     connection.on('error', () => {});
     open.push(connection);
