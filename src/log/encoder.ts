@@ -66,12 +66,13 @@ export class GroupEncoder implements MutationSink {
   /**
    * Fills in the group's header. The group stays as it is and may be sealed again, or added to and sealed.
    *
+   * @param durableSeq every group up to this one is known to be on the disk.
    * @param crcSeed `crcSeedOf` the segment that the group is for.
    * @returns the length of the group in bytes: it is `bytes[0 .. length)`.
    */
-  seal(seq: number, atMs: number, crcSeed: number): number {
+  seal(seq: number, atMs: number, durableSeq: number, crcSeed: number): number {
     assert(this.records > 0, 'a group without records is illegal in the log');
-    sealGroup(this.bytes, this.at, seq, atMs, crcSeed);
+    sealGroup(this.bytes, this.at, seq, atMs, durableSeq, crcSeed);
     return this.at;
   }
 

@@ -9,8 +9,8 @@ import { crc32 } from 'node:zlib';
 
 /** `[magic, version, storeId, number, previousSeq, createdAtMs, crc32]`, always these many bytes. */
 export const SEGMENT_HEADER_BYTES = 61;
-/** `[seq, atMs, crc32, payload]` up to the first byte of the payload. */
-export const GROUP_HEADER_BYTES = 29;
+/** `[seq, atMs, durableSeq, crc32, payload]` up to the first byte of the payload. */
+export const GROUP_HEADER_BYTES = 38;
 /** The shortest record is `[7, 0]`: three bytes. */
 export const SMALLEST_GROUP_BYTES = GROUP_HEADER_BYTES + 3;
 /** A group must fit in one buffer; far above what the limits on a request let through. */
@@ -33,13 +33,14 @@ export const Msgpack = {
   array32: 0xdd,
 } as const;
 
-/** The first byte of a group: a msgpack array of four. Never zero, which is how the end is told. */
-export const GROUP_FIRST_BYTE = Msgpack.fixarray | 4;
+/** The first byte of a group: a msgpack array of five. Never zero, which is how the end is told. */
+export const GROUP_FIRST_BYTE = Msgpack.fixarray | 5;
 
 const GROUP_SEQ_AT = 2;
 const GROUP_TIME_AT = 11;
-const GROUP_CRC_AT = 20;
-const GROUP_LENGTH_AT = 25;
+const GROUP_DURABLE_AT = 20;
+const GROUP_CRC_AT = 29;
+const GROUP_LENGTH_AT = 34;
 
 const HEADER_CRC_AT = 57;
 /** The header's checksum covers everything before it. */
@@ -98,13 +99,16 @@ export function crcSeedOf(storeId: Uint8Array, segmentNumber: number): number {
  * Fills in the header of the group that occupies `bytes[0 .. groupBytes)` and whose payload is in place.
  *
  * The checksum covers the whole group with zeros where it will itself stand: one call over one contiguous
- * range, covering type bytes, sequence number, time and length as well as the payload.
+ * range, covering type bytes, sequence numbers, time and length as well as the payload.
+ *
+ * @param durableSeq every group up to this one is known to be on the disk.
  */
 export function sealGroup(
   bytes: Buffer,
   groupBytes: number,
   seq: number,
   atMs: number,
+  durableSeq: number,
   crcSeed: number,
 ): void {
   bytes[0] = GROUP_FIRST_BYTE;
@@ -112,6 +116,8 @@ export function sealGroup(
   writeUint64(bytes, GROUP_SEQ_AT, seq);
   bytes[GROUP_TIME_AT - 1] = Msgpack.uint64;
   writeUint64(bytes, GROUP_TIME_AT, atMs);
+  bytes[GROUP_DURABLE_AT - 1] = Msgpack.uint64;
+  writeUint64(bytes, GROUP_DURABLE_AT, durableSeq);
   bytes[GROUP_CRC_AT - 1] = Msgpack.uint32;
   writeUint32(bytes, GROUP_CRC_AT, 0);
   bytes[GROUP_LENGTH_AT - 1] = Msgpack.bin32;
@@ -119,12 +125,13 @@ export function sealGroup(
   writeUint32(bytes, GROUP_CRC_AT, crc32(bytes.subarray(0, groupBytes), crcSeed));
 }
 
-/** True when the 29 bytes at `at` have the five type bytes of a group header. */
+/** True when the 38 bytes at `at` have the six type bytes of a group header. */
 export function hasGroupShape(bytes: Uint8Array, at: number): boolean {
   return (
     bytes[at] === GROUP_FIRST_BYTE &&
     bytes[at + GROUP_SEQ_AT - 1] === Msgpack.uint64 &&
     bytes[at + GROUP_TIME_AT - 1] === Msgpack.uint64 &&
+    bytes[at + GROUP_DURABLE_AT - 1] === Msgpack.uint64 &&
     bytes[at + GROUP_CRC_AT - 1] === Msgpack.uint32 &&
     bytes[at + GROUP_LENGTH_AT - 1] === Msgpack.bin32
   );
@@ -136,6 +143,11 @@ export function groupSeq(bytes: Uint8Array, at: number): number {
 
 export function groupAtMs(bytes: Uint8Array, at: number): number {
   return readUint64(bytes, at + GROUP_TIME_AT);
+}
+
+/** Every group up to this one was known to be on the disk when the group was written. */
+export function groupDurableSeq(bytes: Uint8Array, at: number): number {
+  return readUint64(bytes, at + GROUP_DURABLE_AT);
 }
 
 /** Bytes of the whole group, header included, as its length field claims. */

@@ -8,6 +8,7 @@ import {
   groupAtMs,
   groupBytesClaimed,
   groupChecksumHolds,
+  groupDurableSeq,
   groupSeq,
   hasGroupShape,
   LARGEST_GROUP_BYTES,
@@ -37,8 +38,8 @@ export type SegmentEnding =
   /** Only zeros follow the last group: space that was reserved and not used. */
   | { readonly kind: 'zeros'; readonly offset: number; readonly bytes: number }
   /**
-   * Active segment only: the group at `offset` was not written whole, and no valid group follows it. It can
-   * be cut off (`repairTornTail`).
+   * Active segment only: the group at `offset` is not on the disk as it was written, and nothing says that it
+   * ever had to be. It can be cut off with all that follows it (`repairTornTail`).
    */
   | { readonly kind: 'torn'; readonly offset: number; readonly bytes: number; readonly reason: string }
   /**
@@ -59,6 +60,15 @@ export interface FoundGroup {
   readonly offset: number;
   readonly seq: number;
   readonly atMs: number;
+}
+
+/** The valid groups behind damage. */
+interface FollowingGroups {
+  readonly first: FoundGroup;
+  /** Their sequence numbers begin behind the damaged group's and rise, and none claims more than it could know. */
+  readonly inOrder: boolean;
+  /** The highest group that any of them knew to be on the disk. */
+  readonly durableSeq: number;
 }
 
 export interface SegmentScan {
@@ -117,6 +127,9 @@ export function scanSegment(
  */
 const SEARCH_BYTES = 64 * 1024 * 1024;
 
+/** The least that a disk writes or loses as a whole; pages and blocks are multiples of it. */
+const SECTOR_BYTES = 512;
+
 const GROUP_START = Buffer.from([GROUP_FIRST_BYTE, Msgpack.uint64]);
 const ZEROS = Buffer.alloc(64 * 1024);
 
@@ -126,6 +139,8 @@ class Scan {
   private groups = 0;
   private lastSeq: number;
   private lastAtMs: number;
+  /** Bytes that the search behind damage may still compute checksums of. */
+  private searchBudget = 0;
 
   constructor(
     private readonly window: FileWindow,
@@ -216,17 +231,53 @@ class Scan {
     if (lastSeq !== undefined) {
       return this.corrupt(`zeros after group ${this.lastSeq}, but the next segment begins after ${lastSeq}`);
     }
-    if (this.onlyZerosFrom(this.offset)) return { kind: 'zeros', offset: this.offset, bytes: this.remaining };
+    if (this.onlyZeros(this.offset, this.window.fileBytes))
+      return { kind: 'zeros', offset: this.offset, bytes: this.remaining };
     return this.endOfDamage('zeros where a group should begin, with other bytes behind them');
   }
 
-  /** Torn or corrupt? A torn group is the last thing that was written: nothing valid can follow it. */
+  /**
+   * Torn or corrupt? Usually a torn group is the last thing that was written, and nothing valid follows it. But
+   * a power cut may also lose a page and keep a later one, as long as neither had been synced.
+   */
   private endOfDamage(reason: string): SegmentEnding {
-    const found = this.findGroup(this.offset + 1);
-    if (found === 'gave up') return this.corrupt(`${reason}, and too much behind it looks like a group`);
-    if (found !== undefined) return this.corrupt(`${reason}, but group ${found.seq} follows it`, found);
-    if (this.expectation.lastSeq !== undefined) return this.corrupt(reason);
+    const following = this.followingGroups();
+    if (following === 'gave up') return this.corrupt(`${reason}, and too much behind it looks like a group`);
+    if (following === undefined) {
+      return this.expectation.lastSeq === undefined ? this.torn(reason) : this.corrupt(reason);
+    }
+    const { first } = following;
+    const follows = `${reason}, but group ${first.seq} follows it`;
+    if (this.expectation.lastSeq !== undefined) return this.corrupt(follows, first);
+    const objection = this.objectionToTorn(following);
+    if (objection !== undefined) return this.corrupt(`${follows}${objection}`, first);
+    return this.torn(
+      `${reason}; group ${first.seq} follows it, but none behind it knew it to be on the disk`,
+    );
+  }
+
+  private torn(reason: string): SegmentEnding {
     return { kind: 'torn', offset: this.offset, bytes: this.remaining, reason };
+  }
+
+  /** Why damage with valid groups behind it cannot be pages that were lost before they were synced. */
+  private objectionToTorn(following: FollowingGroups): string | undefined {
+    if (following.durableSeq > this.lastSeq)
+      return `, written when group ${following.durableSeq} was on the disk`;
+    if (!following.inOrder) return ', out of order';
+    if (!this.hasLostSector(this.offset, following.first.offset))
+      return ', and no sector between them is empty';
+    return undefined;
+  }
+
+  /** Is a sector, or what `from` leaves of its own, all zeros and before `to`? Pages that were lost read so. */
+  private hasLostSector(from: number, to: number): boolean {
+    for (let start = from; ; ) {
+      const end = start - (start % SECTOR_BYTES) + SECTOR_BYTES;
+      if (end > to) return false;
+      if (this.onlyZeros(start, end)) return true;
+      start = end;
+    }
   }
 
   /** A group whose checksum holds was written as it stands: if it does not belong here, that is no torn tail. */
@@ -238,6 +289,8 @@ class Scan {
       return this.corrupt(`group ${seq} where group ${this.lastSeq + 1} should be`);
     if (groupBytesClaimed(bytes, at) === GROUP_HEADER_BYTES) return this.corrupt('a group without records');
     if (Number.isNaN(groupAtMs(bytes, at))) return this.corrupt('a time beyond 2^53 - 1 ms');
+    if (!(groupDurableSeq(bytes, at) < seq))
+      return this.corrupt(`group ${seq} claims to have been on the disk`);
     return undefined;
   }
 
@@ -261,9 +314,29 @@ class Scan {
     return undefined;
   }
 
+  /** Every valid group of this segment behind the present offset, summed up; undefined when there is none. */
+  private followingGroups(): FollowingGroups | 'gave up' | undefined {
+    this.searchBudget = SEARCH_BYTES + 4 * this.remaining;
+    let first: FoundGroup | undefined;
+    let inOrder = true;
+    let durableSeq = 0;
+    let previousSeq = this.lastSeq + 1;
+    for (let from = this.offset + 1; ; ) {
+      const found = this.findGroup(from);
+      if (found === 'gave up') return found;
+      if (found === undefined) return first && { first, inOrder, durableSeq };
+      first ??= found;
+      const at = this.window.load(found.offset, GROUP_HEADER_BYTES);
+      const known = groupDurableSeq(this.window.bytes, at);
+      inOrder &&= found.seq > previousSeq && known < found.seq;
+      previousSeq = found.seq;
+      durableSeq = Math.max(durableSeq, known);
+      from = found.offset + groupBytesClaimed(this.window.bytes, at);
+    }
+  }
+
   /** The first valid group of this segment at or after `from`, whatever its sequence number. */
   private findGroup(from: number): FoundGroup | 'gave up' | undefined {
-    let budget = SEARCH_BYTES + 4 * (this.window.fileBytes - from);
     for (
       let offset = this.nextGroupStart(from);
       offset !== undefined;
@@ -273,8 +346,8 @@ class Scan {
       const { bytes } = this.window;
       if (!this.couldBeGroup(offset, at)) continue;
       const found = { offset, seq: groupSeq(bytes, at), atMs: groupAtMs(bytes, at) };
-      budget -= groupBytesClaimed(bytes, at);
-      if (budget < 0) return 'gave up';
+      this.searchBudget -= groupBytesClaimed(bytes, at);
+      if (this.searchBudget < 0) return 'gave up';
       if (this.whyInvalid(offset) === undefined) return found;
     }
     return undefined;
@@ -305,9 +378,9 @@ class Scan {
     return undefined;
   }
 
-  private onlyZerosFrom(from: number): boolean {
-    for (let offset = from; offset < this.window.fileBytes; ) {
-      const length = Math.min(ZEROS.length, this.window.fileBytes - offset);
+  private onlyZeros(from: number, to: number): boolean {
+    for (let offset = from; offset < to; ) {
+      const length = Math.min(ZEROS.length, to - offset);
       const at = this.window.load(offset, length);
       if (this.window.bytes.compare(ZEROS, 0, length, at, at + length) !== 0) return false;
       offset += length;

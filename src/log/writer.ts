@@ -170,7 +170,7 @@ export class LogWriter {
     // segment says with which of them it ends.
     if (this.debris && !this.cutTail()) this.startNextSegment(atMs);
     const seq = this.seq + 1;
-    const groupBytes = encoder.seal(seq, atMs, this.active.crcSeed);
+    const groupBytes = encoder.seal(seq, atMs, this.syncedSeq, this.active.crcSeed);
     try {
       writeFully(this.files, this.active.file, encoder.bytes, 0, groupBytes, this.position);
     } catch (error) {

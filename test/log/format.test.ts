@@ -42,8 +42,8 @@ function exampleAsWritten(): Buffer {
   second.hashSet(0, Buffer.from('h'), 0, 1, fields);
   second.delete(0, Buffer.from('k'), 0, 1);
   const seed = crc32(Buffer.concat([STORE_ID, Buffer.from([0, 0, 0, 0, 0, 0, 0, 1])]));
-  const firstBytes = first.seal(1, 1735689600000, seed);
-  const secondBytes = second.seal(2, 1735689610005, seed);
+  const firstBytes = first.seal(1, 1735689600000, 0, seed);
+  const secondBytes = second.seal(2, 1735689610005, 1, seed);
   return Buffer.concat([
     encodeSegmentHeader(headerOf(1, 0)),
     first.bytes.subarray(0, firstBytes),
@@ -73,7 +73,7 @@ describe('FORMAT.md', () => {
     log.replace(workedExample());
     const { scan, seqs } = log.read();
     expect(seqs).toEqual([1, 2]);
-    expect(scan.ending).toEqual({ kind: 'zeros', offset: 156, bytes: 4 });
+    expect(scan.ending).toEqual({ kind: 'zeros', offset: 174, bytes: 4 });
   });
 
   test('msgpackr alone decodes its worked example from the description', () => {
@@ -86,18 +86,24 @@ describe('FORMAT.md', () => {
     expect(crc32(bytes.subarray(0, 56))).toBe(0x1c56b6b0);
 
     const records = groups.map(({ value, start, end }) => {
-      const [seq, atMs, checksum, payload] = value as [bigint, bigint, number, Buffer];
+      const [seq, atMs, durableSeq, checksum, payload] = value as [bigint, bigint, bigint, number, Buffer];
       const covered = Buffer.from(bytes.subarray(start, end));
-      covered.fill(0, 20, 24);
+      covered.fill(0, 29, 33);
       const identity = Buffer.concat([STORE_ID, Buffer.from('0000000000000001', 'hex')]);
       expect(crc32(Buffer.concat([identity, covered]))).toBe(checksum);
-      return [Number(seq), Number(atMs), values(Buffer.from(payload)).map((record) => record.value)];
+      return [
+        Number(seq),
+        Number(atMs),
+        Number(durableSeq),
+        values(Buffer.from(payload)).map((record) => record.value),
+      ];
     });
     expect(records).toEqual([
-      [1, 1735689600000, [[1, 0, Buffer.from('k'), Buffer.from('v'), 1735689610000n]]],
+      [1, 1735689600000, 0, [[1, 0, Buffer.from('k'), Buffer.from('v'), 1735689610000n]]],
       [
         2,
         1735689610005,
+        1,
         [
           [9, 0, Buffer.from('h'), Buffer.from('f'), Buffer.from('1'), null],
           [3, 0, Buffer.from('k')],
@@ -154,9 +160,9 @@ describe('the segment header', () => {
   });
 });
 
-test('a sealed group is 29 bytes longer than its payload', () => {
+test('a sealed group is 38 bytes longer than its payload', () => {
   const encoder = new GroupEncoder();
   encoder.flush(0);
   expect(encoder.payloadBytes).toBe(3);
-  expect(sealed(encoder, 1).length).toBe(32);
+  expect(sealed(encoder, 1).length).toBe(41);
 });

@@ -247,7 +247,7 @@ describe('the group encoder', () => {
   });
 
   test('refuses to seal a group without records', () => {
-    expect(() => new GroupEncoder().seal(1, 0, 0)).toThrow(AssertionFailure);
+    expect(() => new GroupEncoder().seal(1, 0, 0, 0)).toThrow(AssertionFailure);
   });
 
   test('grows for a huge value and gives the memory back on clear', () => {
@@ -266,9 +266,9 @@ describe('the group encoder', () => {
 
   test('may be sealed again with another number, as after a failed write', () => {
     const encoder = setting('key', 'value');
-    const once = Buffer.from(encoder.bytes.subarray(0, encoder.seal(9, 5, 1)));
-    encoder.seal(1, 1, 1);
-    const again = Buffer.from(encoder.bytes.subarray(0, encoder.seal(9, 5, 1)));
+    const once = Buffer.from(encoder.bytes.subarray(0, encoder.seal(9, 5, 8, 1)));
+    encoder.seal(1, 1, 0, 1);
+    const again = Buffer.from(encoder.bytes.subarray(0, encoder.seal(9, 5, 8, 1)));
     expect(again.equals(once)).toBe(true);
   });
 });

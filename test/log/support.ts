@@ -154,8 +154,12 @@ export function setting(key: string, value: string): GroupEncoder {
   return encoder;
 }
 
-export const sealed = (encoder: GroupEncoder, seq: number, segmentNumber = 1): Buffer => {
-  const length = encoder.seal(seq, START_MS + seq, crcSeedOf(STORE_ID, segmentNumber));
+export const sealed = (
+  encoder: GroupEncoder,
+  seq: number,
+  { segmentNumber = 1, durableSeq = 0 } = {},
+): Buffer => {
+  const length = encoder.seal(seq, START_MS + seq, durableSeq, crcSeedOf(STORE_ID, segmentNumber));
   return Buffer.from(encoder.bytes.subarray(0, length));
 };
 

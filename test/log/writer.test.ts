@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { AssertionFailure } from '../../src/base/assert.js';
 import { LogSyncError, LogWriteError } from '../../src/log/errors.js';
 import { type LogFiles, nodeFiles, type SyncCallback } from '../../src/log/files.js';
-import { SEGMENT_HEADER_BYTES } from '../../src/log/format.js';
+import { groupBytesClaimed, groupDurableSeq, SEGMENT_HEADER_BYTES } from '../../src/log/format.js';
 import { readSegmentHeader } from '../../src/log/segments.js';
 import { LogWriter } from '../../src/log/writer.js';
 import { headerOf, LogTest, read, START_MS, setting, systemError } from './support.js';
@@ -142,6 +142,51 @@ describe('appending', () => {
     files.write = shortWrites;
     log.write('one', 'two');
     expect(log.read().values).toEqual(['one', 'two']);
+  });
+});
+
+describe('the durable sequence number of a group', () => {
+  /** What every group of a segment says had reached the disk when it was written. */
+  function claims(path: string): number[] {
+    const bytes = readFileSync(path);
+    const found: number[] = [];
+    for (let at = SEGMENT_HEADER_BYTES; at < bytes.length; at += groupBytesClaimed(bytes, at)) {
+      found.push(groupDurableSeq(bytes, at));
+    }
+    return found;
+  }
+
+  test('is what was synced when the group was appended, not what is under way', async () => {
+    const files = new FaultyFiles();
+    const log = new LogTest(files);
+    log.write('one', 'two');
+    log.writer.sync();
+    log.write('three');
+    files.holdSyncs = true;
+    const synced = syncInBackground(log.writer);
+    log.write('four');
+    files.completeSyncs();
+    await synced;
+    log.write('five');
+    expect(claims(log.path)).toEqual([0, 0, 2, 2, 3]);
+  });
+
+  test('covers everything before a new segment', () => {
+    const log = new LogTest();
+    log.write('one', 'two');
+    log.writer.rotate(NOW_MS);
+    log.write('three');
+    expect(claims(log.path)).toEqual([2]);
+  });
+
+  test('covers everything that a resumed log had', () => {
+    const log = new LogTest();
+    const [position] = log.write('one') as [number];
+    const segment = readSegmentHeader(nodeFiles, log.path);
+    const writer = LogWriter.resume(nodeFiles, segment, { position, lastSeq: 1 });
+    writer.append(setting('k', 'v'), NOW_MS);
+    writer.close();
+    expect(claims(log.path)).toEqual([0, 1]);
   });
 });
 
