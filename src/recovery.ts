@@ -86,8 +86,8 @@ async function recoverLocked(options: RecoveryOptions, lock: DirectoryLock): Pro
   const replay = new Replay(options, coveredSeq);
   await replay.run(plan.needed);
   const lastAtMs = Math.max(replay.lastAtMs, snapshot?.coversUntilMs ?? 0);
+  if (snapshot && plan.needed.length === 0) noticeMissingLog(snapshot, options);
   // The log is whole: only now may anything on disk change.
-  if (!snapshot) createSnapshot(snapshotPath, storeId, clock.wallMs());
   if (plan.obsolete.length > 0) {
     deleteSegments(
       files,
@@ -99,6 +99,8 @@ async function recoverLocked(options: RecoveryOptions, lock: DirectoryLock): Pro
     coveredSeq,
     lastSegment: snapshot?.lastSegment ?? 0,
   });
+  // After the log, so that a snapshot without any log is never what a crash during the first start has left.
+  if (!snapshot) createSnapshot(snapshotPath, storeId, clock.wallMs());
   return {
     lock,
     writer,
@@ -150,6 +152,21 @@ function refuseStrayFiles({ directory, files }: RecoveryOptions): void {
     'this file belongs to a store whose snapshot and log are gone. Nothing was changed. Restore them from a ' +
       'backup, or move the directory away to start without data',
     join(directory, stray),
+  );
+}
+
+/** A server always leaves a log beside its snapshot, if only an empty segment. */
+function noticeMissingLog(snapshot: { readonly lastSeq: number }, { directory, log }: RecoveryOptions): void {
+  if (snapshot.lastSeq === 0) {
+    throw new StorageError(
+      'the snapshot contains nothing yet, and the log that has everything is gone. Nothing was changed. Restore ' +
+        'the log segments from a backup, or move the directory away to start without data',
+      join(directory, SNAPSHOT_FILE),
+    );
+  }
+  log(
+    `There are no log segments beside ${SNAPSHOT_FILE}, which contains everything up to group ${snapshot.lastSeq}: ` +
+      'what was written after that is gone if they were removed. Going on from the snapshot',
   );
 }
 

@@ -30,7 +30,7 @@ function snapshot(): Database.Database {
   field.run(Buffer.from('name'), Buffer.from('Ann'), null);
   field.run(Buffer.from('token'), Buffer.from('x'), nowMs + 60_000);
   database
-    .prepare('INSERT INTO meta VALUES (1, ?, 42, 3, ?, 0, 2, ?)')
+    .prepare('INSERT INTO meta VALUES (1, ?, 42, 3, ?, 0, 2, ?, 0)')
     .run(Buffer.alloc(16), Date.UTC(2026, 0, 2, 3, 4, 5), '0.1.0');
   return database;
 }

@@ -45,6 +45,20 @@ export function fieldChecksum(
   );
 }
 
+/**
+ * Of the row that says what the snapshot contains: a wrong position would make a start skip what the log alone
+ * has. Always written whole, so one CRC-32 over the store id and the numbers as text.
+ */
+export function metaChecksum(
+  storeId: Uint8Array,
+  lastSeq: number,
+  lastSegment: number,
+  coversUntilMs: number,
+  nextContent: number,
+): number {
+  return zlibCrc32(`${lastSeq} ${lastSegment} ${coversUntilMs} ${nextContent}`, zlibCrc32(storeId));
+}
+
 /** The share of an expiry in the sum. */
 export function residue(expireAt: ExpireAt): number {
   if (typeof expireAt === 'number') return expireAt % RESIDUE_MODULUS;

@@ -25,7 +25,9 @@ CREATE TABLE meta (
   created_at_ms INTEGER NOT NULL,
   -- Gives stored_keys.content and stored_hash_fields.content their numbers; never used twice.
   next_content INTEGER NOT NULL CHECK (next_content > 0),
-  holdfast_version TEXT NOT NULL
+  holdfast_version TEXT NOT NULL,
+  -- Of the numbers above, as for every row; created_at_ms and the version are for people only.
+  checksum INTEGER NOT NULL
 ) STRICT;
 
 -- One row for each key of any type. Strings carry their value here unless it is too large for the page.

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { assert } from '../base/assert.js';
 import { StorageError } from '../base/errors.js';
 import { holdfastVersion } from '../base/version.js';
+import { metaChecksum } from './checksum.js';
 import { type Connection, openDatabase, sqliteCode } from './sqlite.js';
 
 /** Name of the snapshot inside the data directory. */
@@ -52,8 +53,8 @@ export function createSnapshot(path: string, storeId: Buffer, createdAtMs: numbe
     database.pragma('synchronous = OFF');
     database.exec(schemaText());
     database
-      .prepare('INSERT INTO meta VALUES (1, ?, 0, 0, ?, ?, 1, ?)')
-      .run(storeId, createdAtMs, createdAtMs, holdfastVersion);
+      .prepare('INSERT INTO meta VALUES (1, ?, 0, 0, ?, ?, 1, ?, ?)')
+      .run(storeId, createdAtMs, createdAtMs, holdfastVersion, metaChecksum(storeId, 0, 0, createdAtMs, 1));
     database.pragma('journal_mode = WAL');
   } finally {
     database.close();
@@ -89,12 +90,19 @@ export function readMeta(database: Connection, path: string): SnapshotMeta {
   const row = database
     .prepare(
       `SELECT store_id AS storeId, last_seq AS lastSeq, last_segment AS lastSegment,
-         covers_until_ms AS coversUntilMs, created_at_ms AS createdAtMs, holdfast_version AS holdfastVersion
+         covers_until_ms AS coversUntilMs, created_at_ms AS createdAtMs, holdfast_version AS holdfastVersion,
+         next_content AS nextContent, checksum
        FROM meta WHERE id = 1`,
     )
-    .get() as SnapshotMeta | undefined;
+    .get() as (SnapshotMeta & { nextContent: number; checksum: number }) | undefined;
   if (row === undefined) throw new StorageError(damaged('its meta table is empty'), path);
-  return row;
+  const { nextContent, checksum, ...meta } = row;
+  if (
+    metaChecksum(meta.storeId, meta.lastSeq, meta.lastSegment, meta.coversUntilMs, nextContent) !== checksum
+  ) {
+    throw new StorageError(damaged('the checksum of its meta row does not match'), path);
+  }
+  return meta;
 }
 
 /**
