@@ -12,6 +12,7 @@ import { nodeFiles } from '../log/files.js';
 import { scanSegment } from '../log/reader.js';
 import { Applier } from './applier.js';
 import type { CheckpointResult, FromWorker, SealedSegment, ToWorker, WorkerSettings } from './messages.js';
+import { yieldToOtherThreads } from './priority.js';
 import { checkStructure, openSnapshot, readMeta } from './snapshot-file.js';
 import { SnapshotWriter } from './snapshot-writer.js';
 import { type Connection, sqliteCode } from './sqlite.js';
@@ -30,6 +31,7 @@ class CheckpointWorker {
     private readonly settings: WorkerSettings,
   ) {
     const { path, storeId, batchBytes } = settings;
+    yieldToOtherThreads();
     this.database = openSnapshot(path, BUSY_TIMEOUT_MS);
     const meta = readMeta(this.database, path);
     if (!meta.storeId.equals(storeId))
