@@ -4,7 +4,6 @@ import {
   choice,
   INT32_MAX,
   integer,
-  KIB,
   type Kind,
   MIB,
   OptionError,
@@ -186,7 +185,7 @@ const durability = {
   appendonly: option(
     alwaysYes(APPENDONLY_NO_REASON),
     'yes',
-    'start',
+    'live',
     'Always yes: every write is in the log before it is acknowledged.',
   ),
   appendfsync: option(
@@ -227,14 +226,14 @@ const data = {
     integer(0, INT32_MAX),
     '128',
     'live',
-    'Fields up to which a hash is kept packed.',
+    'Fields up to which a hash is kept packed; more than 4096 counts as 4096.',
     { alias: 'hash-max-ziplist-entries' },
   ),
   'hash-max-listpack-value': option(
-    size(0, 64 * KIB),
+    size(0, INT32_MAX),
     '64',
     'live',
-    'Bytes of a field or value up to which a hash is kept packed, at most 64kb.',
+    'Bytes of a field or value up to which a hash is kept packed; more than 16kb counts as 16kb.',
     { alias: 'hash-max-ziplist-value' },
   ),
   'hsetex-positional': option(
