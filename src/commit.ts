@@ -101,6 +101,14 @@ export class CommitPipeline {
     return this.writer.lastSeq + 1;
   }
 
+  /**
+   * May what is read now be told at once, ahead of the turn's replies? Not while anything changed, in this
+   * turn or an earlier one, is not yet as safe as the policy demands before it is told.
+   */
+  get settled(): boolean {
+    return this.encoder.records === 0 && !this.mustWait();
+  }
+
   /** One command, transaction or expiry is complete. The turn ends after the poll phase, when all are. */
   endCommand(): void {
     if (!this.scheduled) {

@@ -160,6 +160,11 @@ export class Engine implements Storage, PersistenceView {
     return this.pipeline ? this.pipeline.refusal : null;
   }
 
+  /** As CommitPipeline's: a read may be answered at once. */
+  get settled(): boolean {
+    return this.pipeline?.settled ?? false;
+  }
+
   get mutationCount(): number {
     return this.keyspace.mutations;
   }

@@ -92,6 +92,7 @@ export class Checkpointer {
     assert(this.closePromise === undefined, 'the checkpointer is closed');
     return new Promise((resolve, reject) => {
       this.job = { segments, attemptsLeft: attempts, resolve, reject };
+      this.holdProcess();
       this.attempt();
     });
   }
@@ -104,6 +105,7 @@ export class Checkpointer {
   close(): Promise<boolean> {
     this.closePromise ??= new Promise((resolve) => {
       this.closing = { resolve };
+      this.holdProcess();
       if (this.retryTimer !== undefined) {
         this.stopRetrying();
         this.rejectJob(new Error(`the checkpoint was given up: ${this.lastError}`));
@@ -160,6 +162,14 @@ export class Checkpointer {
     this.starting = undefined;
     if (this.retryTimer === undefined && this.job !== undefined) this.attempt();
     else if (this.closing !== undefined) this.send({ kind: 'close' });
+    this.holdProcess();
+  }
+
+  /** A worker with something to do keeps the process from ending; one that waits for work does not. */
+  private holdProcess(): void {
+    if (this.starting !== undefined || this.job !== undefined || this.closing !== undefined)
+      this.worker?.ref();
+    else this.worker?.unref();
   }
 
   private succeed(result: CheckpointResult): void {
@@ -169,6 +179,7 @@ export class Checkpointer {
     this.delayMs = this.options.firstDelayMs ?? FIRST_DELAY_MS;
     const { job } = this;
     this.job = undefined;
+    this.holdProcess();
     job?.resolve(result);
     if (this.closing !== undefined) this.send({ kind: 'close' });
   }
@@ -240,6 +251,7 @@ export class Checkpointer {
   private rejectJob(error: Error): void {
     const { job } = this;
     this.job = undefined;
+    this.holdProcess();
     job?.reject(error);
   }
 

@@ -8,7 +8,7 @@ import type { BlockedState, Client } from '../commands/client.js';
 import type { Context } from '../commands/command.js';
 import type { Host, PersistenceView, ShutdownOptions, WaitOptions } from '../commands/host.js';
 import { fitsArity, type RegisteredCommand, type Registry } from '../commands/registry.js';
-import { Stats } from '../commands/stats.js';
+import { type CommandStats, Stats } from '../commands/stats.js';
 import type { Storage } from '../commands/storage.js';
 import { endTransaction } from '../commands/transactions.js';
 import type { ReplyWriter } from '../resp/reply-writer.js';
@@ -143,6 +143,29 @@ export class Dispatcher implements Host {
     else this.admit(client, request, command, reply);
     if (client.replyMode !== 'on' && client.blocked === null) applyReplyMode(client, reply, mark);
     this.storage.endCommand();
+  }
+
+  /**
+   * May commands run that were not given to `execute`? Only while none of the refusals that depend on the
+   * server's state can apply. For direct calls in this process.
+   */
+  get unrestricted(): boolean {
+    return this.maxMemoryBytes === 0 && !this.pause.active && !this.persistence.loading;
+  }
+
+  /** A direct call begins: time stands still until it is over. Returns that time in Unix ms. */
+  beginDirect(client: Client): number {
+    this.readClock(this.storage.batch.writer.length === 0);
+    client.lastInteractionMs = this.nowMs;
+    this.storage.keyspace.now = this.nowMs;
+    return this.nowMs;
+  }
+
+  /** A direct call has done what this command does. */
+  countDirect(client: Client, stats: CommandStats): void {
+    stats.calls++;
+    this.stats.commandsProcessed++;
+    client.commandsProcessed++;
   }
 
   private admit(client: Client, request: Request, command: RegisteredCommand, reply: ReplyWriter): void {

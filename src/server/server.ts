@@ -52,7 +52,7 @@ export async function startServer(config: Config, options: StartOptions): Promis
 }
 
 /** A name that a client on this machine can connect to. */
-function urlHost(bound: string | undefined): string {
+export function urlHost(bound: string | undefined): string {
   if (bound === undefined || bound === '0.0.0.0' || bound === '::') return '127.0.0.1';
   return bound.includes(':') ? `[${bound}]` : bound;
 }
