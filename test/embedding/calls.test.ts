@@ -278,7 +278,7 @@ describe('any other command', () => {
     expect(await db.get('k')).toBeNull();
   });
 
-  it('is counted as everybody’s commands are', async () => {
+  it("is counted as everybody's commands are", async () => {
     const db = await openStore();
     await db.call('CONFIG', 'RESETSTAT');
     await db.set('k', 'v');
@@ -293,7 +293,7 @@ describe('any other command', () => {
 });
 
 describe('a client that waits', () => {
-  it('holds up its own calls and nobody else’s', async () => {
+  it("holds up its own calls and nobody else's", async () => {
     const db = await openStore();
     const other = db.newClient();
     await db.call('CLIENT', 'PAUSE', 10_000, 'WRITE');

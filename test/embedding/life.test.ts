@@ -33,7 +33,7 @@ describe('opening', () => {
     expect(await db.get('still')).toBe('here');
   });
 
-  it('takes options under Redis’s names and in camel case', async () => {
+  it("takes options under Redis's names and in camel case", async () => {
     const db = await openStore({
       appendfsync: 'always',
       'hash-max-listpack-entries': 7,
@@ -107,7 +107,7 @@ describe('closing', () => {
     await expect(again.get('k')).rejects.toThrow('the database is closed');
   });
 
-  it('makes every later call reject, and every client’s', async () => {
+  it("makes every later call reject, and every client's", async () => {
     const db = await openStore();
     const client = db.newClient();
     const closing = db.close();
@@ -150,7 +150,7 @@ describe('closing', () => {
     expect(await again.exists(...acknowledged.map((i) => `k${i}`))).toBe(acknowledged.length);
   });
 
-  it('is what a client’s SHUTDOWN does, too', async () => {
+  it("is what a client's SHUTDOWN does, too", async () => {
     const db = await openStore();
     await db.set('k', 1);
     await expect(db.newClient().call('SHUTDOWN')).rejects.toThrow('closed');

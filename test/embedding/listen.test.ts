@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { runTool } from '../support/run-tool.js';
 import { newDirectory, openStore } from './support.js';
 
-it('lets other clients in on a port of the system’s choice', async () => {
+it("lets other clients in on a port of the system's choice", async () => {
   const db = await openStore();
   const { port, url } = await db.listen({ port: 0 });
   expect(url).toBe(`redis://127.0.0.1:${port}`);

@@ -7,7 +7,7 @@ import { newDirectory } from './support.js';
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const entry = new URL('../../.build/index.js', import.meta.url).href;
 
-it('runs the README’s example, which prints what one expects', async () => {
+it("runs the README's example, which prints what one expects", async () => {
   const section = readme.slice(readme.indexOf('## Inside your own process'));
   const [, example] = /^```ts\n(.*?)^```/ms.exec(section)!;
   expect(example).toContain("from 'holdfast'");

@@ -1,4 +1,4 @@
-import { copyOf } from '../../base/bytes.js';
+import { copyBytes } from '../../base/bytes.js';
 import type { Client } from '../../commands/client.js';
 import type { CommandStats } from '../../commands/stats.js';
 import type { Engine } from '../../engine.js';
@@ -56,7 +56,7 @@ export class DirectStrings {
     if (found === undefined) return undefined;
     if (!found) return NOTHING;
     const { valueBytes, valueStart, valueEnd } = this.keyspace;
-    return Promise.resolve(copyOf(valueBytes, valueStart, valueEnd));
+    return Promise.resolve(copyForProgram(valueBytes, valueStart, valueEnd));
   }
 
   /** Points the keyspace's value at a string; false when there is none. */
@@ -145,6 +145,26 @@ export class DirectStrings {
 /** One promise for every key that is missing. */
 const NOTHING: Promise<null> = Promise.resolve(null);
 
+/**
+ * One Buffer over each of the keyspace's slabs. The text of 64 bytes takes 0.3 us with a Buffer made for it, 0.08 us
+ * with one that is there.
+ */
+const views = new WeakMap<Uint8Array, Buffer>();
+
 function textOf(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8');
+  // A large value is a Buffer of its own.
+  if (bytes instanceof Buffer) return bytes.toString('utf8', start, end);
+  let view = views.get(bytes);
+  if (view === undefined) {
+    view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    views.set(bytes, view);
+  }
+  return view.toString('utf8', start, end);
+}
+
+/** A copy in Node's pool, as Buffer.from makes it: the program's own, and quicker than memory of its own. */
+function copyForProgram(bytes: Uint8Array, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start);
+  copyBytes(bytes, start, end, copy, 0);
+  return copy;
 }
