@@ -31,15 +31,7 @@ export interface DirectoryLock {
 export function lockDirectory(directory: string): DirectoryLock {
   const path = join(directory, LOCK_FILE);
   createIfMissing(path);
-  const database = openDatabase(path, PATIENCE_MS, true);
-  try {
-    database.pragma('locking_mode = EXCLUSIVE');
-    database.exec('BEGIN EXCLUSIVE');
-  } catch (error) {
-    database.close();
-    if (!sqliteCode(error)?.startsWith('SQLITE_BUSY')) throw error;
-    throw new StartupError(`the directory ${directory} is in use by another running server`);
-  }
+  const database = lockFile(path, directory);
   held.add(database);
   return {
     release() {
@@ -47,6 +39,32 @@ export function lockDirectory(directory: string): DirectoryLock {
       database.close();
     },
   };
+}
+
+function lockFile(path: string, directory: string): Connection {
+  let database: Connection | undefined;
+  try {
+    database = openDatabase(path, PATIENCE_MS, true);
+    database.pragma('locking_mode = EXCLUSIVE');
+    database.exec('BEGIN EXCLUSIVE');
+    return database;
+  } catch (error) {
+    database?.close();
+    throw explain(error, path, directory);
+  }
+}
+
+function explain(error: unknown, path: string, directory: string): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined || !(error instanceof Error)) return error;
+  if (code.startsWith('SQLITE_BUSY')) {
+    return new StartupError(`the directory ${directory} is in use by another running server`);
+  }
+  // A file of another owner (SQLITE_CANTOPEN, SQLITE_READONLY), or a disk that fails.
+  return new StartupError(
+    `dir ${directory} cannot be used: ${path} cannot be locked (${code}: ${error.message}). Check its owner and ` +
+      'its permissions, or name another directory with --dir',
+  );
 }
 
 /** Before SQLite has it open, for its mode. Where it exists, the exclusive creation fails without opening it. */

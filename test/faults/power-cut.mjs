@@ -1,0 +1,235 @@
+/**
+ * Real power cuts: an ext4 image on a loop device is shut down under the writing server (EXT4_IOC_SHUTDOWN
+ * without flushing the journal), so that whatever had not been forced to the disk is gone. Then unmount, mount,
+ * start, compare: under `always` nothing that was acknowledged or that another client has seen may be lost;
+ * under `everysec` a suffix at most.
+ *
+ *   npm run build && node test/faults/power-cut.mjs --cuts 50 --policy always --seed 1     (as root)
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ServerProcess, sleep } from '../support/server-process.mjs';
+import { Connection } from './connection.mjs';
+import { SMALL_CHECKPOINTS } from './marathon.mjs';
+import { cloneState } from './model.mjs';
+import { Random } from './random.mjs';
+import { checkTotal, makeWriters, SHARED_DATABASE, settleAll, totalTally } from './workload.mjs';
+
+const CLIENTS = 8;
+const IMAGE_MEGABYTES = 256;
+
+/** Python makes the call because Node has no ioctl: 0x8004587D is EXT4_IOC_SHUTDOWN, 2 is NOLOGFLUSH. */
+const SHUT_DOWN = `
+import fcntl, os, struct, sys
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))
+`;
+
+/** A small disk that can lose its power. */
+export class Disk {
+  #folder = mkdtempSync(join(tmpdir(), 'holdfast-power-'));
+  #image = join(this.#folder, 'image');
+  path = join(this.#folder, 'disk');
+
+  /** @throws Error where file systems cannot be made and mounted */
+  constructor() {
+    try {
+      execFileSync('truncate', ['-s', `${IMAGE_MEGABYTES}M`, this.#image]);
+      execFileSync('mkfs.ext4', ['-q', '-F', this.#image]);
+      mkdirSync(this.path);
+      this.mount();
+    } catch (error) {
+      rmSync(this.#folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  mount() {
+    execFileSync('mount', ['-o', 'loop', this.#image, this.path], { stdio: 'pipe' });
+  }
+
+  /** Nothing reaches the disk from now on, and every fsync fails. */
+  cut() {
+    execFileSync('python3', ['-c', SHUT_DOWN, this.path]);
+  }
+
+  unmount() {
+    execFileSync('umount', [this.path]);
+  }
+
+  dispose() {
+    try {
+      execFileSync('umount', ['-l', this.path], { stdio: 'ignore' });
+    } catch {
+      // It was not mounted.
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * @typedef {object} CutsResult
+ * @property {number} cuts
+ * @property {number} lossyCuts cuts after which something acknowledged was gone (everysec)
+ * @property {number} oldestLostMs how long before the cut the oldest lost write had been acknowledged
+ * @property {import('./workload.mjs').Tally} tally
+ * @property {number} observations values that another client had read, and that were there afterwards
+ * @property {string[]} problems
+ */
+
+/**
+ * @param {object} options
+ * @param {number} options.cuts
+ * @param {'always' | 'everysec'} options.policy
+ * @param {number} options.seed
+ * @param {(result: CutsResult) => void} [options.onCut]
+ * @returns {Promise<CutsResult>}
+ */
+export async function runPowerCuts({ cuts, policy, seed, onCut }) {
+  const random = new Random(seed);
+  const writers = makeWriters(CLIENTS, { seed, rememberAnswers: policy === 'everysec', largestValue: 5000 });
+  /** @type {CutsResult} */
+  const result = {
+    cuts: 0,
+    lossyCuts: 0,
+    oldestLostMs: 0,
+    tally: totalTally([]),
+    observations: 0,
+    problems: [],
+  };
+  const disk = new Disk();
+  const args = ['--dir', join(disk.path, 'data'), '--appendfsync', policy, ...SMALL_CHECKPOINTS];
+  const server = await ServerProcess.start({ dir: tmpdir(), args });
+  try {
+    while (result.cuts < cuts && result.problems.length === 0) {
+      const before = writers.map(({ state }) => cloneState(state));
+      const { observed, cutAtMs } = await writeAndCut(server, writers, disk, random);
+      disk.unmount();
+      disk.mount();
+      await server.start();
+      result.cuts++;
+      if (policy === 'always') {
+        result.problems.push(...(await settleAll(server.port, writers)));
+        result.problems.push(...(await unseen(server.port, observed)));
+        result.observations++;
+      } else await settleLoss(server.port, writers, before, cutAtMs, result);
+      result.tally = totalTally(writers);
+      onCut?.(result);
+    }
+  } finally {
+    await server.kill();
+    disk.dispose();
+  }
+  return result;
+}
+
+/**
+ * @param {ServerProcess} server
+ * @param {import('./workload.mjs').Writer[]} writers
+ * @param {Disk} disk
+ * @param {Random} random
+ */
+async function writeAndCut(server, writers, disk, random) {
+  const window = random.pick([1, 4, 16]);
+  const running = writers.map((writer) => writer.run(server.port, { window }));
+  const observer = await observe(server.port);
+  await sleep(200 + random.below(1500));
+  disk.cut();
+  const cutAtMs = Date.now();
+  // For a moment the server runs on without a disk: what it answers then must be refusals.
+  await sleep(random.below(100));
+  await server.kill();
+  await Promise.all(running);
+  return { observed: observer.total(), cutAtMs };
+}
+
+/**
+ * Another client reads the counter that all clients share, over and over.
+ *
+ * @param {number} port
+ */
+async function observe(port) {
+  const connection = await Connection.open(port);
+  await connection.call('SELECT', String(SHARED_DATABASE));
+  let highest = 0;
+  const next = () => connection.send([['GET', 'total']], take);
+  const take = (/** @type {import('./connection.mjs').Reply} */ reply) => {
+    highest = Math.max(highest, Number(reply ?? 0) || 0);
+    next();
+  };
+  next();
+  return { total: () => highest };
+}
+
+/**
+ * @param {number} port
+ * @param {number} observed
+ */
+async function unseen(port, observed) {
+  const connection = await Connection.open(port);
+  await connection.call('SELECT', String(SHARED_DATABASE));
+  const total = Number((await connection.call('GET', 'total')) ?? 0);
+  connection.close();
+  return total >= observed ? [] : [`another client had read ${observed}, now it is ${total}`];
+}
+
+/**
+ * @param {number} port
+ * @param {import('./workload.mjs').Writer[]} writers
+ * @param {import('./model.mjs').State[]} before
+ * @param {number} cutAtMs
+ * @param {CutsResult} result
+ */
+async function settleLoss(port, writers, before, cutAtMs, result) {
+  const connection = await Connection.open(port);
+  let lost = 0;
+  for (let i = 0; i < writers.length; i++) {
+    const writer = /** @type {import('./workload.mjs').Writer} */ (writers[i]);
+    const state = /** @type {import('./model.mjs').State} */ (before[i]);
+    const { problems, lostSteps, lostMs } = await writer.settleSuffix(connection, state, cutAtMs);
+    result.problems.push(...problems);
+    result.oldestLostMs = Math.max(result.oldestLostMs, lostMs);
+    lost += lostSteps;
+  }
+  if (lost > 0) result.lossyCuts++;
+  result.problems.push(...(await checkTotal(connection, writers)));
+  connection.close();
+}
+
+/**
+ * @param {string} policy
+ * @param {CutsResult} result
+ */
+export function describeCuts(policy, { cuts, lossyCuts, oldestLostMs, tally, problems }) {
+  const loss =
+    policy === 'always'
+      ? 'nothing acknowledged or observed may be missing'
+      : `${lossyCuts} cuts cost acknowledged writes, the oldest acknowledged ${oldestLostMs} ms before the cut`;
+  return `${policy}: ${cuts} power cuts, ${tally.acknowledged} steps acknowledged; ${loss}; ${problems.length} problems`;
+}
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      cuts: { type: 'string', default: '50' },
+      policy: { type: 'string', default: 'always' },
+      seed: { type: 'string', default: '1' },
+    },
+  });
+  const policy = values.policy === 'everysec' ? 'everysec' : 'always';
+  const result = await runPowerCuts({
+    cuts: Number(values.cuts),
+    policy,
+    seed: Number(values.seed),
+    onCut: (state) => process.stderr.write(process.stderr.isTTY ? `\r${describeCuts(policy, state)}` : ''),
+  });
+  process.stderr.write(process.stderr.isTTY ? '\n' : '');
+  process.stdout.write(`${describeCuts(policy, result)}\n`);
+  for (const problem of result.problems) process.stdout.write(`  ${problem}\n`);
+  if (result.problems.length > 0) process.exitCode = 1;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main();

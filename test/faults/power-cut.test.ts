@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest';
+import { Disk, describeCuts, runPowerCuts } from './power-cut.mjs';
+
+/** Why no power can be cut here (a container without privileges), or undefined. */
+function obstacle(): string | undefined {
+  try {
+    new Disk().dispose();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const reason = obstacle();
+
+it.each(['always', 'everysec'] as const)(
+  'power cuts cost no more than %s allows',
+  { timeout: 60_000 },
+  async (policy) => {
+    if (reason !== undefined) {
+      console.info(`not run, because no file system can be mounted here: ${reason}`);
+      return;
+    }
+    const result = await runPowerCuts({ cuts: 2, policy, seed: 1 });
+    expect(result.problems, describeCuts(policy, result)).toEqual([]);
+    expect(result.cuts).toBe(2);
+    expect(result.tally.acknowledged).toBeGreaterThan(0);
+    // A second, and what a sync of a busy disk takes.
+    expect(result.oldestLostMs).toBeLessThan(policy === 'always' ? 1 : 3000);
+  },
+);

@@ -1,0 +1,29 @@
+/** A few of the rounds of system-calls.mjs, which runs them all. */
+import { expect, it } from 'vitest';
+import { describeSweep, runSweep, type Sweep } from './system-calls.mjs';
+
+const few: readonly [Sweep, number[]][] = [
+  [{ call: 'pwrite64', files: 'log' }, [1, 2, 7, 30]],
+  [{ call: 'fdatasync', files: 'log' }, [1, 2, 9]],
+  [{ call: 'fsync', files: 'log' }, [1, 2]],
+  [{ call: 'rename', files: 'log' }, [1, 2]],
+  [{ call: 'unlink', files: 'log' }, [1, 2]],
+  [{ call: 'openat', files: 'log' }, [1, 3, 6]],
+  [{ call: 'pwrite64', files: 'snapshot' }, [1, 3, 8, 15]],
+  [{ call: 'fsync', files: 'snapshot' }, [1, 2, 3]],
+  [{ call: 'ftruncate', files: 'snapshot' }, [1]],
+  [{ call: 'ftruncate', files: 'log', torn: true }, [1]],
+  [{ call: 'rename', files: 'snapshot', fresh: true }, [1]],
+  [{ call: 'pwrite64', files: 'snapshot', fresh: true }, [1, 5]],
+  [{ call: 'openat', files: 'log', fresh: true }, [1, 2, 3]],
+];
+
+it.each(few)(
+  'a server killed at a system call comes back whole: %j',
+  { timeout: 60_000 },
+  async (sweep, counts) => {
+    const result = await runSweep(sweep, { counts, seed: 1 });
+    expect(result.problems, describeSweep(result)).toEqual([]);
+    expect(result.killedStarting + result.killedServing, describeSweep(result)).toBeGreaterThan(0);
+  },
+);
