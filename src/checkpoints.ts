@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import type { Clock } from './base/clock.js';
 import type { Config } from './base/config.js';
 import type { Log } from './base/log.js';
-import { Checkpointer } from './checkpoint/checkpointer.js';
+import type { Checkpointer } from './checkpoint/checkpointer.js';
 import type { CommitPipeline } from './commit.js';
 import type { Keyspace } from './keyspace/keyspace.js';
 import type { LogWriter } from './log/writer.js';
@@ -15,9 +15,10 @@ export interface CheckpointsOptions {
   readonly pipeline: CommitPipeline;
   readonly keyspace: Keyspace;
   readonly snapshotPath: string;
-  readonly storeId: Buffer;
   /** What the snapshot contained at the start. */
   readonly checkpointedSeq: number;
+  /** The worker's master, which may have been started already; something else in simulations. */
+  readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'close'>;
 }
 
 const LOOK_INTERVAL_MS = 250;
@@ -47,7 +48,7 @@ export class Checkpoints {
   private readonly pipeline: CommitPipeline;
   private readonly keyspace: Keyspace;
   private readonly snapshotPath: string;
-  private readonly checkpointer: Checkpointer;
+  private readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'close'>;
   private timer: NodeJS.Timeout | null = null;
   private sealing = false;
   private lastRunMs: number;
@@ -69,11 +70,7 @@ export class Checkpoints {
     this.checkpointedSeq = options.checkpointedSeq;
     this.lastRunMs = this.clock.monotonicMs();
     this.mutationsCovered = this.keyspace.mutations;
-    this.checkpointer = new Checkpointer({
-      path: options.snapshotPath,
-      storeId: options.storeId,
-      onFailure: (message, delayMs) => this.attemptFailed(message, delayMs),
-    });
+    this.checkpointer = options.checkpointer;
   }
 
   /** @throws StorageError when the worker finds the snapshot damaged. */
@@ -218,7 +215,8 @@ export class Checkpoints {
     this.log.verbose(`Checkpoint: the snapshot contains everything up to group ${lastSeq}`);
   }
 
-  private attemptFailed(message: string, delayMs: number): void {
+  /** For the checkpointer's `onFailure`. */
+  attemptFailed(message: string, delayMs: number): void {
     this.lastError = message;
     this.log.warning(`Checkpoint: ${message}; tried again in ${delayMs} ms`);
   }

@@ -1,4 +1,5 @@
 import type { Clock } from './base/clock.js';
+import { type Scheduler, systemScheduler } from './base/scheduler.js';
 import type { Keyspace } from './keyspace/keyspace.js';
 import { GroupEncoder } from './log/encoder.js';
 import { LogSyncError, LogWriteError } from './log/errors.js';
@@ -51,6 +52,7 @@ export class CommitPipeline {
   private readonly keyspace: Keyspace;
   private readonly writer: LogWriter;
   private readonly clock: Clock;
+  private readonly scheduler: Scheduler;
   private readonly onWriteError: WriteErrorListener;
   private readonly afterTurn: () => void;
   private policy: SyncPolicy;
@@ -65,8 +67,8 @@ export class CommitPipeline {
   private syncing = false;
   private syncBeganMs = 0;
   private readonly syncWaiters: { seq: number; resolve: () => void; reject: (error: Error) => void }[] = [];
-  private syncTimer: NodeJS.Timeout | null = null;
-  private retryTimer: NodeJS.Timeout | null = null;
+  private stopSyncTimer: (() => void) | null = null;
+  private stopRetryTimer: (() => void) | null = null;
   private closed = false;
 
   constructor(options: {
@@ -77,10 +79,13 @@ export class CommitPipeline {
     onWriteError: WriteErrorListener;
     /** Called when a turn's changes are in the log. */
     afterTurn: () => void;
+    /** The event loop; something else in simulations. */
+    scheduler?: Scheduler;
   }) {
     this.keyspace = options.keyspace;
     this.writer = options.writer;
     this.clock = options.clock;
+    this.scheduler = options.scheduler ?? systemScheduler;
     this.policy = options.policy;
     this.onWriteError = options.onWriteError;
     this.afterTurn = options.afterTurn;
@@ -113,7 +118,7 @@ export class CommitPipeline {
   endCommand(): void {
     if (!this.scheduled) {
       this.scheduled = true;
-      setImmediate(this.endTurn);
+      this.scheduler.atEndOfTurn(this.endTurn);
     }
     if (this.encoder.records === 0) return;
     if (this.firstChange < 0) this.firstChange = Math.max(0, this.batch.count - 1);
@@ -141,8 +146,8 @@ export class CommitPipeline {
   /** No timer of this object runs afterwards. Call `drain` first. */
   close(): void {
     this.closed = true;
-    if (this.syncTimer) clearInterval(this.syncTimer);
-    if (this.retryTimer) clearTimeout(this.retryTimer);
+    this.stopSyncTimer?.();
+    this.stopRetryTimer?.();
   }
 
   private readonly endTurn = (): void => {
@@ -206,12 +211,12 @@ export class CommitPipeline {
 
   private retryLater(): void {
     if (this.closed) return;
-    this.retryTimer = setTimeout(() => this.retry(), RETRY_INTERVAL_MS);
-    this.retryTimer.unref();
+    this.stopRetryTimer?.();
+    this.stopRetryTimer = this.scheduler.after(RETRY_INTERVAL_MS, () => this.retry());
   }
 
   private retry(): void {
-    this.retryTimer = null;
+    this.stopRetryTimer = null;
     try {
       this.writer.probe();
     } catch (error) {
@@ -225,7 +230,12 @@ export class CommitPipeline {
   }
 
   private sync(): void {
-    if (this.syncing || this.writer.failure || this.closed) return;
+    if (this.syncing || this.closed) return;
+    if (this.writer.failure) {
+      // Also when it was a rotation that found out: nobody may wait for what can no longer come.
+      if (this.waiting.length > 0 || this.syncWaiters.length > 0) this.syncFailed(this.writer.failure);
+      return;
+    }
     if (this.writer.durableSeq >= this.writer.lastSeq) {
       this.releaseDurable();
       return;
@@ -313,12 +323,11 @@ export class CommitPipeline {
   }
 
   private startSyncTimer(): void {
-    if (this.syncTimer) clearInterval(this.syncTimer);
-    this.syncTimer = null;
+    this.stopSyncTimer?.();
+    this.stopSyncTimer = null;
     if (this.policy !== 'everysec') return;
     // An interval counts on the monotonic clock: one that is set back does not stall it.
-    this.syncTimer = setInterval(() => this.sync(), SYNC_INTERVAL_MS);
-    this.syncTimer.unref();
+    this.stopSyncTimer = this.scheduler.every(SYNC_INTERVAL_MS, () => this.sync());
   }
 }
 

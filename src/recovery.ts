@@ -10,7 +10,14 @@ import { applyRecords } from './log/decoder.js';
 import type { LogFiles } from './log/files.js';
 import { scanSegment } from './log/reader.js';
 import { repairTornTail } from './log/repair.js';
-import { deleteSegments, newStoreId, planReplay, type Segment } from './log/segments.js';
+import {
+  deleteSegments,
+  listNames,
+  newStoreId,
+  planReplay,
+  type Segment,
+  segmentFileBytes,
+} from './log/segments.js';
 import { LogWriter, type SealedSegment } from './log/writer.js';
 
 export interface RecoveryOptions {
@@ -22,6 +29,8 @@ export interface RecoveryOptions {
   readonly clock: Clock;
   readonly log: (message: string) => void;
   readonly onProgress?: (progress: RecoveryProgress) => void;
+  /** Called when the snapshot has told its store, before its rows are read. Never for a new store. */
+  readonly onSnapshot?: (path: string, storeId: Buffer) => void;
   /** LogWriter's option. */
   readonly preallocateBytes?: number;
 }
@@ -77,6 +86,8 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 async function recoverLocked(options: RecoveryOptions, lock: DirectoryLock): Promise<Recovered> {
   const { directory, keyspace, files, clock } = options;
   keyspace.expiring = 'off';
+  // What is on disk has been acknowledged: no part of it is ever taken back.
+  keyspace.undoing = false;
   const snapshotPath = join(directory, SNAPSHOT_FILE);
   const snapshot = await loadSnapshotIfAny(snapshotPath, options);
   const coveredSeq = snapshot?.lastSeq ?? 0;
@@ -85,6 +96,7 @@ async function recoverLocked(options: RecoveryOptions, lock: DirectoryLock): Pro
   if (!snapshot && plan.needed.length === 0) refuseStrayFiles(options);
   const replay = new Replay(options, coveredSeq);
   await replay.run(plan.needed);
+  keyspace.undoing = true;
   const lastAtMs = Math.max(replay.lastAtMs, snapshot?.coversUntilMs ?? 0);
   if (snapshot && plan.needed.length === 0) noticeMissingLog(snapshot, options);
   // The log is whole: only now may anything on disk change.
@@ -138,15 +150,16 @@ function makeDirectory(path: string): void {
 async function loadSnapshotIfAny(path: string, options: RecoveryOptions) {
   if (!existsSync(path)) return null;
   return loadSnapshot(path, options.keyspace, {
+    onMeta: ({ storeId }) => options.onSnapshot?.(path, storeId),
     onProgress: (done, total) => options.onProgress?.({ phase: 'snapshot', done, total }),
   });
 }
 
 /** A directory with neither snapshot nor log is new, unless something tells that they were there. */
 function refuseStrayFiles({ directory, files }: RecoveryOptions): void {
-  const stray = files
-    .list(directory)
-    .find((name) => name === `${SNAPSHOT_FILE}-wal` || name.includes('.torn-'));
+  const stray = listNames(files, directory).find(
+    (name) => name === `${SNAPSHOT_FILE}-wal` || name.includes('.torn-'),
+  );
   if (stray === undefined) return;
   throw new StorageError(
     'this file belongs to a store whose snapshot and log are gone. Nothing was changed. Restore them from a ' +
@@ -226,6 +239,7 @@ export async function readBack(
   options: Pick<RecoveryOptions, 'directory' | 'keyspace' | 'files' | 'clock'>,
 ): Promise<void> {
   options.keyspace.expiring = 'off';
+  options.keyspace.undoing = false;
   const quiet: RecoveryOptions = { ...options, log: () => {} };
   const snapshot = await loadSnapshotIfAny(join(options.directory, SNAPSHOT_FILE), quiet);
   const coveredSeq = snapshot?.lastSeq ?? 0;
@@ -254,7 +268,10 @@ class Replay {
   }
 
   async run(segments: readonly Segment[]): Promise<void> {
-    this.bytesTotal = segments.reduce((total, { path }) => total + statSync(path).size, 0);
+    this.bytesTotal = segments.reduce(
+      (total, { path }) => total + segmentFileBytes(this.options.files, path),
+      0,
+    );
     for (let i = 0; i < segments.length; i++) {
       this.replaySegment(segments[i]!, segments[i + 1]);
       // A server that is loading answers -LOADING between segments.
@@ -271,7 +288,6 @@ class Replay {
     const scan = scanSegment(files, segment.path, expectation, (_seq, _atMs, bytes, start, end) => {
       this.records += applyRecords(bytes, start, end, keyspace);
       this.groups++;
-      keyspace.commit(keyspace.undoPosition);
     });
     const { ending } = scan;
     if (ending.kind === 'corrupt') {

@@ -119,7 +119,7 @@ export class Keyspace implements MutationSink {
     this.hashes = new Hashes(
       records,
       this.undo,
-      (handler) => new Table(records.heap, this.secret, this.nowMs, handler),
+      (handler) => new Table(records.heap, this.secret, this.wheelStartMs(), handler),
     );
     this.tables = Array.from({ length: this.databaseCount }, () => this.newDatabase());
     this.now = this.nowMs;
@@ -515,6 +515,18 @@ export class Keyspace implements MutationSink {
 
   // ---- Turns: committing and rolling back ----------------------------------------------------------
 
+  /**
+   * Can mutations be taken back? Off while a snapshot or a log is loaded: what was on disk stands, so what a
+   * mutation replaces is freed at once. To be switched only where everything is committed.
+   */
+  get undoing(): boolean {
+    return this.undo.recording;
+  }
+
+  set undoing(undoing: boolean) {
+    this.undo.recording = undoing;
+  }
+
   /** Where the undo list stands; engine.ts notes it for each commit group. */
   get undoPosition(): number {
     return this.undo.position;
@@ -565,8 +577,13 @@ export class Keyspace implements MutationSink {
 
   // ---- Inside --------------------------------------------------------------------------------------
 
+  /** A wheel has emptied the slot that it starts at: what is overdue already must find one to be due in now. */
+  private wheelStartMs(): number {
+    return this.nowMs - 1;
+  }
+
   private newDatabase(): Table {
-    const table: Table = new Table(this.records.heap, this.secret, this.nowMs, {
+    const table: Table = new Table(this.records.heap, this.secret, this.wheelStartMs(), {
       dueMs: (ref) => this.dueOf(ref),
       // A table may have been swapped since: its number is where it is now.
       expire: (ref) => this.removeExpired(this.tables.indexOf(table), ref),

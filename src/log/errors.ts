@@ -38,6 +38,16 @@ export class RecordError extends Error {
   }
 }
 
+/** Runs `action`; what the operating system refuses becomes a StorageError that names the file. */
+export function namingFile<T>(path: string, what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof StorageError || errorCode(error) === undefined) throw error;
+    throw new StorageError(`${what}: ${messageOf(error)}`, path, undefined, { cause: error });
+  }
+}
+
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,6 +1,6 @@
 import { StorageError } from '../base/errors.js';
-import { RecordError } from './errors.js';
-import { FileWindow, type LogFiles } from './files.js';
+import { namingFile, RecordError } from './errors.js';
+import { type FileHandle, FileWindow, type LogFiles } from './files.js';
 import {
   crcSeedOf,
   GROUP_FIRST_BYTE,
@@ -105,19 +105,29 @@ export function scanSegment(
 ): SegmentScan {
   const file = openSegment(files, path);
   try {
-    const { header } = readHeaderOf(files, file, path, expectation);
-    if (expectation.previousSeq !== undefined && header.previousSeq !== expectation.previousSeq) {
-      throw new StorageError(
-        `continues after group ${header.previousSeq}, but the log before it ends with ${expectation.previousSeq}`,
-        path,
-        0,
-      );
-    }
-    const window = new FileWindow(files, file, path, files.size(file));
-    return new Scan(window, path, header, expectation).run(onGroup);
+    return namingFile(path, 'cannot be read', () => scanOpen(files, file, path, expectation, onGroup));
   } finally {
     files.close(file);
   }
+}
+
+function scanOpen(
+  files: LogFiles,
+  file: FileHandle,
+  path: string,
+  expectation: ScanExpectation,
+  onGroup: GroupVisitor,
+): SegmentScan {
+  const { header } = readHeaderOf(files, file, path, expectation);
+  if (expectation.previousSeq !== undefined && header.previousSeq !== expectation.previousSeq) {
+    throw new StorageError(
+      `continues after group ${header.previousSeq}, but the log before it ends with ${expectation.previousSeq}`,
+      path,
+      0,
+    );
+  }
+  const window = new FileWindow(files, file, path, files.size(file));
+  return new Scan(window, path, header, expectation).run(onGroup);
 }
 
 /**

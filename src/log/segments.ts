@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { StorageError } from '../base/errors.js';
-import { errorCode, LogSyncError, messageOf } from './errors.js';
+import { errorCode, LogSyncError, messageOf, namingFile } from './errors.js';
 import { type FileHandle, type LogFiles, readFully, writeFully } from './files.js';
 import {
   decodeSegmentHeader,
@@ -41,9 +41,14 @@ export function segmentNumberOf(name: string): number | undefined {
   return number > 0 ? number : undefined;
 }
 
+/** Names of everything in a directory. */
+export function listNames(files: LogFiles, directory: string): string[] {
+  return namingFile(directory, 'cannot be listed', () => files.list(directory));
+}
+
 /** Paths of the segments in a directory, in the order of their numbers. */
 export function listSegments(files: LogFiles, directory: string): string[] {
-  const names = files.list(directory).filter((name) => segmentNumberOf(name) !== undefined);
+  const names = listNames(files, directory).filter((name) => segmentNumberOf(name) !== undefined);
   // All digits are written out, so the order of the names is the order of the numbers.
   return names.sort().map((name) => join(directory, name));
 }
@@ -114,13 +119,19 @@ export function removeQuietly(files: LogFiles, path: string): void {
  */
 export function deleteSegments(files: LogFiles, paths: readonly string[]): void {
   for (const path of paths) {
-    try {
-      files.unlink(path);
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-    }
+    namingFile(path, 'cannot be deleted', () => unlinkIfThere(files, path));
   }
-  for (const directory of new Set(paths.map((path) => dirname(path)))) files.syncDirectory(directory);
+  for (const directory of new Set(paths.map((path) => dirname(path)))) {
+    namingFile(directory, 'a deletion in it cannot be made durable', () => files.syncDirectory(directory));
+  }
+}
+
+function unlinkIfThere(files: LogFiles, path: string): void {
+  try {
+    files.unlink(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
 }
 
 /** @throws StorageError when the header does not hold, or is not the one that the name promises. */
@@ -131,17 +142,23 @@ export function readSegmentHeader(
 ): Segment {
   const file = openSegment(files, path);
   try {
-    return readHeaderOf(files, file, path, expectation);
+    return namingFile(path, 'cannot be read', () => readHeaderOf(files, file, path, expectation));
   } finally {
     files.close(file);
   }
 }
 
 export function openSegment(files: LogFiles, path: string): FileHandle {
+  return namingFile(path, 'cannot be opened', () => files.openForReading(path));
+}
+
+/** Length of the file, reserved space included. */
+export function segmentFileBytes(files: LogFiles, path: string): number {
+  const file = openSegment(files, path);
   try {
-    return files.openForReading(path);
-  } catch (error) {
-    throw new StorageError(`cannot be opened: ${messageOf(error)}`, path, undefined, { cause: error });
+    return namingFile(path, 'cannot be read', () => files.size(file));
+  } finally {
+    files.close(file);
   }
 }
 

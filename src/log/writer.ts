@@ -102,8 +102,8 @@ export class LogWriter {
 
   /**
    * Goes on with an existing segment after its last valid group. What follows that (reserved zeros; a torn
-   * tail must have been repaired before) is cut off, and what was read is made durable: after a kill it may
-   * have been in the system's memory only.
+   * tail must have been repaired before) is cut off, and what was read is made durable, the name of the
+   * segment included: after a kill either may have been in the system's memory only.
    *
    * @param state where the last valid group ends in bytes, and its sequence number: from `scanSegment`.
    * @throws LogWriteError when it cannot be opened or cut, LogSyncError when it cannot be made durable.
@@ -119,6 +119,7 @@ export class LogWriter {
     try {
       writing(path, 'the active segment cannot be resumed', () => cutTo(files, file, state.position));
       const writer = new LogWriter(files, segment, file, state, options);
+      writer.syncName();
       writer.sync();
       return writer;
     } catch (error) {
@@ -292,8 +293,18 @@ export class LogWriter {
     throw new LogSyncError(`an earlier fdatasync failed: ${messageOf(cause)}`, file, undefined, { cause });
   }
 
+  /** A process killed while it made the segment may have left the name in the system's memory only. */
+  private syncName(): void {
+    const { path } = this.active.segment;
+    try {
+      this.files.syncDirectory(dirname(path));
+    } catch (error) {
+      throw this.latch(path, error);
+    }
+  }
+
   private latch(path: string, error: unknown): LogSyncError {
-    this.syncFailure ??= new LogSyncError(`fdatasync failed: ${messageOf(error)}`, path, undefined, {
+    this.syncFailure ??= new LogSyncError(`it cannot be made durable: ${messageOf(error)}`, path, undefined, {
       cause: error,
     });
     return this.syncFailure;

@@ -8,7 +8,7 @@ import {
   SEGMENT_HEADER_BYTES,
   sealGroup,
 } from '../../src/log/format.js';
-import { headerOf, LogTest, read, STORE_ID, sealed, setting } from './support.js';
+import { headerOf, LogTest, read, STORE_ID, sealed, setting, systemError } from './support.js';
 
 const values = ['one', 'two', 'three', 'four', 'five'];
 
@@ -68,6 +68,21 @@ describe('a whole segment', () => {
         nodeFiles.read(file, target, start, Math.min(length, 7), position),
     };
     expect(read(log.path, {}, stingy).values).toEqual(values);
+  });
+});
+
+describe('a disk that fails', () => {
+  test.each(['openForReading', 'read', 'size'] as const)('NamesTheFileWhen %s Fails', (operation) => {
+    const log = new LogTest();
+    log.write('one');
+    const files: LogFiles = {
+      ...nodeFiles,
+      [operation]: () => {
+        throw systemError('EIO');
+      },
+    };
+    expect(() => read(log.path, {}, files)).toThrow(StorageError);
+    expect(() => read(log.path, {}, files)).toThrow(`${log.path}: cannot be `);
   });
 });
 

@@ -7,6 +7,7 @@ import { type LogFiles, nodeFiles, type SyncCallback } from '../../src/log/files
 import { groupBytesClaimed, groupDurableSeq, SEGMENT_HEADER_BYTES } from '../../src/log/format.js';
 import { readSegmentHeader } from '../../src/log/segments.js';
 import { LogWriter } from '../../src/log/writer.js';
+import { hasTool } from '../support/tools.js';
 import { headerOf, LogTest, read, START_MS, setting, systemError } from './support.js';
 
 /** A disk whose operations can be made to fail, and that counts them. */
@@ -252,7 +253,7 @@ describe('a write that fails', () => {
     expect(read(log.segmentPath(2)).values).toEqual(['three']);
   });
 
-  test.runIf(process.platform === 'linux')('of a real disk, past the largest file allowed, is undone', () => {
+  test.runIf(hasTool('prlimit'))('of a real disk, past the largest file allowed, is undone', () => {
     const log = new LogTest();
     const ends = log.write('one');
     const limit = (...options: string[]) =>
@@ -476,6 +477,18 @@ describe('closing and resuming', () => {
     const log = new LogTest();
     const state = { position: SEGMENT_HEADER_BYTES + 100, lastSeq: 1 };
     expect(() => LogWriter.resume(nodeFiles, log.writer.segment, state)).toThrow(/cannot be resumed/);
+  });
+
+  test('makes the name of a resumed segment durable: its maker may have been killed before it did', () => {
+    const files = new FaultyFiles();
+    const log = new LogTest(files);
+    log.writer.close();
+    const state = { position: SEGMENT_HEADER_BYTES, lastSeq: 0 };
+    const before = files.count('syncDirectory');
+    LogWriter.resume(files, log.writer.segment, state).close();
+    expect(files.count('syncDirectory') - before).toBe(1);
+    files.failing.add('syncDirectory');
+    expect(() => LogWriter.resume(files, log.writer.segment, state)).toThrow(LogSyncError);
   });
 
   test('refuses to resume without knowing that what was read is durable', () => {
