@@ -1,162 +1,114 @@
-/** Turns measurements into Markdown tables, which read well on a terminal too. */
-import { execFileSync } from 'node:child_process';
-import { cpus, release, totalmem } from 'node:os';
-import { connections, keyCount, valueLength } from './scenarios.mjs';
+/** Turns results into Markdown, which reads well on a terminal too. */
+import { countText } from './plan.mjs';
 
-/** @typedef {import('./measure.mjs').Throughput} Throughput */
-/** @typedef {import('./measure.mjs').Footprint} Footprint */
-/** @typedef {import('./scenarios.mjs').Scenario} Scenario */
-/** @typedef {import('../support/server-process.mjs').ServerKind} ServerKind */
-
-/**
- * @typedef {object} ScenarioResult
- * @property {Scenario} scenario
- * @property {Partial<Record<ServerKind, Throughput[]>>} rounds every measurement, by server
- */
+/** @typedef {import('./results.mjs').Result} Result */
+/** @typedef {import('./rows.mjs').Target} Target */
+/** @typedef {import('./rows.mjs').Unit} Unit */
+/** @typedef {import('./plan.mjs').Plan} Plan */
+/** @typedef {import('./machine.mjs').Circumstances} Circumstances */
 
 /**
- * @typedef {object} FootprintResult
- * @property {string} dataSet
- * @property {Partial<Record<ServerKind, Footprint>>} footprints by server
+ * A whole run, as it is kept in JSON: everything a report and a chart are made of.
+ *
+ * @typedef {object} Run
+ * @property {Circumstances} circumstances
+ * @property {Plan} plan
+ * @property {boolean} complete every row was asked for
+ * @property {Result[]} results
  */
 
-/**
- * @param {ScenarioResult[]} results
- * @param {FootprintResult[]} footprints
- * @param {number} rounds
- */
-export function markdown(results, footprints, rounds) {
-  const policies = [...new Set(results.map(({ scenario }) => scenario.policy))];
-  const tables = policies.map((policy) => {
-    const rows = results.filter(({ scenario }) => scenario.policy === policy).map(throughputRow);
-    return `## appendfsync ${policy}\n\n${throughputTable(rows)}\n`;
-  });
-  if (footprints.length > 0) tables.push(`## Memory and restart\n\n${footprintTable(footprints)}\n`);
-  return [`# Holdfast beside Redis\n\n${circumstances(rounds)}\n`, ...tables].join('\n');
+/** @param {Run} run */
+export function markdown(run) {
+  return [`${preamble(run)}\n`, `${resultTable(run.results)}\n`, ...footnotes(run.results)].join('\n');
 }
 
-/** @param {number} rounds */
-function circumstances(rounds) {
-  const gibibytes = (totalmem() / 2 ** 30).toFixed(0);
+/** @param {Run} run */
+function preamble({ circumstances: { date, machine, versions, pinned }, plan }) {
+  const rounds = plan.rounds === 1 ? 'one round' : `medians of ${plan.rounds} rounds`;
   return [
-    `${cpus().length} x ${cpus()[0]?.model.trim()}, ${gibibytes} GiB, Linux ${release()}, Node ${process.versions.node},`,
-    `${redisVersion()}. redis-benchmark with ${connections} connections, ${valueLength}-byte values and`,
-    `${keyCount.toLocaleString('en')} random keys that exist; one server at a time, taking turns;`,
-    rounds === 1 ? 'one round.' : `medians of ${rounds} rounds.`,
+    `${date}. ${versions}.`,
+    `${machine}${pinned === undefined ? '' : `; servers confined to processors ${pinned}`}.`,
+    `${plan.quick ? 'Quick run, not for comparison: ' : ''}${rounds}; ${countText(plan.keyCount)} random keys,`,
+    `64-byte values, 50 connections unless the row says otherwise.`,
   ].join('\n');
 }
 
-function redisVersion() {
-  const text = execFileSync('redis-server', ['--version'], { encoding: 'utf8' });
-  return `Redis ${/v=(\S+)/.exec(text)?.[1]}`;
+/** @param {Result[]} results */
+export function resultTable(results) {
+  const heading = ['measure', 'target', 'ratio', 'Holdfast', 'compared with', 'its figure', 'verdict'];
+  return table(heading, results.map(resultRow), [0, 4]);
 }
 
-/** @param {string[][]} rows */
-function throughputTable(rows) {
-  return table(['command', 'P', 'Redis /s', 'Holdfast /s', 'ratio', 'Redis p99 ms', 'Holdfast p99 ms'], rows);
-}
-
-/** @param {ScenarioResult} result */
-function throughputRow({ scenario, rounds }) {
-  const redis = medianOf(rounds.redis, 'perSecond');
-  const holdfast = medianOf(rounds.holdfast, 'perSecond');
+/** @param {Result} result */
+function resultRow({ measure, target, ratio, unit, holdfast, peer, peerFigure, verdict }) {
+  const marks = { met: 'met', missed: 'missed', 'not measured': '-' };
   return [
-    scenario.command,
-    String(scenario.pipeline),
-    whole(redis),
-    whole(holdfast),
-    ratio(holdfast, redis),
-    decimal(medianOf(rounds.redis, 'p99Ms')),
-    decimal(medianOf(rounds.holdfast, 'p99Ms')),
+    measure,
+    targetText(target, unit),
+    ratio === null ? '-' : ratioText(ratio),
+    figureText(holdfast, unit),
+    peer,
+    peer === '' ? '' : figureText(peerFigure, unit),
+    marks[verdict],
   ];
 }
 
-/** @param {FootprintResult[]} footprints */
-function footprintTable(footprints) {
-  const rows = footprints.flatMap(({ dataSet, footprints: { redis, holdfast } }) => [
-    footprintRow(`${dataSet}: bytes per key`, redis?.bytesPerKey, holdfast?.bytesPerKey),
-    footprintRow(
-      `${dataSet}: restart after kill -9, ms`,
-      redis?.restartAfterKillMs,
-      holdfast?.restartAfterKillMs,
-    ),
-    footprintRow(
-      `${dataSet}: restart after SIGTERM, ms`,
-      redis?.restartAfterStopMs,
-      holdfast?.restartAfterStopMs,
-    ),
-  ]);
-  const heading = `${keyCount.toLocaleString('en')} keys, appendfsync everysec`;
-  return table([heading, 'Redis', 'Holdfast', 'ratio'], rows);
+/** @param {Result[]} results */
+function footnotes(results) {
+  const noted = results.filter(({ notes }) => notes.length > 0);
+  return noted
+    .map(({ measure, notes }) => `- ${measure}: ${notes.join(' ')}`)
+    .concat(noted.length > 0 ? [''] : []);
 }
 
 /**
- * @param {string} name
- * @param {number | undefined} redis
- * @param {number | undefined} holdfast
+ * @param {Target} target a bare number is one on the ratio; with a unit it is one on Holdfast's figure
+ * @param {Unit} unit
  */
-function footprintRow(name, redis, holdfast) {
-  return [name, whole(redis), whole(holdfast), ratio(holdfast, redis)];
+export function targetText({ of, atLeast, atMost }, unit) {
+  const bound = /** @type {number} */ (atLeast ?? atMost);
+  const number = of === 'ratio' ? bound.toFixed(2) : figureText(bound, unit);
+  return `${atLeast === undefined ? '<=' : '>='} ${number}`;
+}
+
+/** @param {number} ratio */
+export function ratioText(ratio) {
+  return ratio >= 100 ? Math.round(ratio).toLocaleString('en') : ratio.toFixed(2);
 }
 
 /**
- * @param {Throughput[] | undefined} rounds
- * @param {keyof Throughput} property
+ * @param {number | null} figure
+ * @param {Unit} unit
  */
-function medianOf(rounds, property) {
-  return rounds && median(rounds.map((round) => round[property]));
-}
-
-/**
- * The middle value, the mean of the two middle ones when their number is even; undefined of nothing.
- *
- * @param {number[]} values
- */
-export function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
-  return low === undefined || high === undefined ? undefined : (low + high) / 2;
-}
-
-/** @param {number | undefined} value */
-function whole(value) {
-  return value === undefined ? '-' : Math.round(value).toLocaleString('en');
-}
-
-/** @param {number | undefined} value */
-function decimal(value) {
-  return value === undefined ? '-' : value.toFixed(2);
-}
-
-/**
- * @param {number | undefined} holdfast
- * @param {number | undefined} redis
- */
-function ratio(holdfast, redis) {
-  return holdfast === undefined || redis === undefined ? '-' : (holdfast / redis).toFixed(2);
+export function figureText(figure, unit) {
+  if (figure === null) return '-';
+  if (unit === 'times') return `${figure.toFixed(2)} x`;
+  const digits = figure < 100 && unit !== '/s' && unit !== 'bytes' ? 2 : 0;
+  const number = figure.toLocaleString('en', {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+  return unit === '/s' ? `${number}/s` : `${number} ${unit}`;
 }
 
 /**
  * @param {string[]} heading
  * @param {string[][]} rows
+ * @param {number[]} textColumns those aligned to the left
  */
-function table(heading, rows) {
+function table(heading, rows, textColumns) {
   const widths = heading.map((name, column) =>
-    Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)),
+    Math.max(3, name.length, ...rows.map((row) => row[column]?.length ?? 0)),
   );
   const line = (/** @type {string[]} */ row) =>
-    `| ${row.map((cell, column) => align(cell, column, widths[column] ?? 0)).join(' | ')} |`;
+    `| ${row
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return textColumns.includes(column) ? cell.padEnd(width) : cell.padStart(width);
+      })
+      .join(' | ')} |`;
   const rule = widths.map((width, column) =>
-    column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+    textColumns.includes(column) ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
   );
   return [line(heading), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
-}
-
-/**
- * @param {string} cell
- * @param {number} column
- * @param {number} width
- */
-function align(cell, column, width) {
-  return column === 0 ? cell.padEnd(width) : cell.padStart(width);
 }

@@ -1,140 +1,149 @@
 #!/usr/bin/env node
 /**
- * Holdfast beside redis-server with the same fsync policy, both driven by redis-benchmark.
- *
- *   npm run bench -- [--quick] [--rounds N] [--policy P ...] [--command C ...] [--pipeline N ...]
- *                    [--server redis|holdfast ...] [--no-footprint] [--out FILE.md] [--json FILE]
- *
- * It prints what it measured and never fails on a figure.
+ * Holdfast beside redis-server with the same fsync policy, and beside other stores that live in a Node.js process.
+ * It prints what it measured and never fails on a figure; what could not be measured says why.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { ServerProcess } from '../support/server-process.mjs';
-import { fill, measureFootprint, measureThroughput } from './measure.mjs';
+import { Bench } from './bench.mjs';
+import { chart } from './chart.mjs';
+import { circumstances } from './machine.mjs';
+import { plan } from './plan.mjs';
+import { Progress } from './progress.mjs';
+import { publish } from './publish.mjs';
 import { markdown } from './report.mjs';
-import {
-  commands,
-  dataSets,
-  fillCommand,
-  keyCount,
-  pipelines,
-  policies,
-  requestCount,
-  scenarios,
-} from './scenarios.mjs';
+import { chosenRows, rows } from './rows.mjs';
+import { checkpoint } from './runners/checkpoint.mjs';
+import { expiry } from './runners/expiry.mjs';
+import { growth } from './runners/growth.mjs';
+import { inProcess } from './runners/in-process.mjs';
+import { latency } from './runners/latency.mjs';
+import { logSize } from './runners/log-size.mjs';
+import { memory } from './runners/memory.mjs';
+import { crash, restart } from './runners/restart.mjs';
+import { throughput } from './runners/throughput.mjs';
+import { pinServersTo } from './servers.mjs';
 
-/** @typedef {import('../support/server-process.mjs').ServerKind} ServerKind */
-/** @typedef {import('./report.mjs').ScenarioResult} ScenarioResult */
-/** @typedef {import('./report.mjs').FootprintResult} FootprintResult */
+/** @typedef {import('./rows.mjs').Row} Row */
+/** @typedef {import('./report.mjs').Run} Run */
+
+const usage = `npm run bench -- [options]
+
+  --quick          fewer rounds, less data, no rows of 5M and 10M keys: under two minutes
+  --only NAME      only the row of that name, or those that begin so; again, or several between commas
+  --list           the rows' names, and nothing is measured
+  --rounds N       repetitions of which the median is reported
+  --pin LIST       confine both servers to these processors, as in \`taskset -c\`
+  --json FILE      everything that was measured, as JSON
+  --from FILE      measure nothing; take the results from such a file
+  --out FILE       the report, as Markdown
+  --svg FILE       the ratios, as a bar chart
+  --publish        write a full run into test/bench/README.md and README.md
+`;
+
+/**
+ * Every kind of row has one runner.
+ *
+ * @type {{ [Name in Row['runner']]: (rows: Extract<Row, { runner: Name }>[], bench: Bench) => Promise<void> }}
+ */
+const runners = {
+  throughput,
+  latency,
+  memory,
+  restart,
+  crash,
+  growth,
+  logSize,
+  checkpoint,
+  expiry,
+  inProcess,
+};
 
 const { values: options } = parseArgs({
-  allowNegative: true,
   options: {
     quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    list: { type: 'boolean', default: false },
     rounds: { type: 'string' },
-    policy: { type: 'string', multiple: true, default: policies },
-    command: { type: 'string', multiple: true, default: Object.keys(commands) },
-    pipeline: { type: 'string', multiple: true, default: pipelines.map(String) },
-    server: { type: 'string', multiple: true, default: ['redis', 'holdfast'] },
-    footprint: { type: 'boolean', default: true },
-    out: { type: 'string' },
+    pin: { type: 'string' },
     json: { type: 'string' },
+    from: { type: 'string' },
+    out: { type: 'string' },
+    svg: { type: 'string' },
+    publish: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
 
-const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
-const kinds = /** @type {ServerKind[]} */ (options.server);
+// Servers and directories are given up when this process ends, which a signal alone would not do in order.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
 
 /**
- * @template T
- * @param {ServerKind} kind
- * @param {string} policy
- * @param {(server: ServerProcess) => Promise<T>} work
- * @returns {Promise<T>} what `work` came to, on a server with an empty directory of its own
+ * @param {Row[]} chosen
+ * @param {Bench} bench
  */
-async function withServer(kind, policy, work) {
-  const dir = await mkdtemp(join(tmpdir(), 'holdfast-bench-'));
-  const server = await ServerProcess.start({ kind, dir, args: ['--appendfsync', policy] });
-  try {
-    return await work(server);
-  } finally {
-    await server.kill();
-    await rm(dir, { recursive: true, force: true });
+async function measure(chosen, bench) {
+  for (const name of new Set(chosen.map(({ runner }) => runner))) {
+    const concerned = chosen.filter(({ runner }) => runner === name);
+    const run = /** @type {(rows: Row[], bench: Bench) => Promise<void>} */ (runners[name]);
+    await bench.attempt(concerned, name, () => run(concerned, bench));
   }
+  bench.progress.end();
 }
 
-/**
- * One server goes through all scenarios of a policy before the other has its turn, and the turns alternate from
- * round to round, so that a slow minute of the machine does not fall on the same one each time.
- *
- * @param {ScenarioResult[]} results
- */
-async function measureScenarios(results) {
-  for (let round = 0; round < rounds; round++) {
-    for (const policy of options.policy) {
-      const chosen = results.filter(({ scenario }) => scenario.policy === policy);
-      for (const kind of round % 2 === 0 ? kinds : kinds.toReversed()) {
-        await withServer(kind, policy, (server) => measureOnServer(server, chosen));
-      }
-    }
-  }
+/** @returns {Promise<Run>} */
+async function measuredRun() {
+  const bench = new Bench(chosenPlan(), new Progress(process.stderr));
+  const all = rows(bench.plan);
+  const chosen = only(all);
+  pinServersTo(options.pin);
+  const where = circumstances(options.pin === undefined ? {} : { pin: options.pin });
+  await measure(chosen, bench);
+  const complete = chosen.length === all.length;
+  return { circumstances: where, plan: bench.plan, complete, results: bench.results.of(chosen) };
 }
 
-/**
- * @param {ServerProcess} server
- * @param {ScenarioResult[]} results of one policy; the measurements are added to them
- */
-async function measureOnServer(server, results) {
-  await fill(server, fillCommand, keyCount);
-  for (const result of results) {
-    const { scenario } = result;
-    const throughput = await measureThroughput(server, scenario, requestCount(scenario, options.quick));
-    result.rounds[server.kind] = [...(result.rounds[server.kind] ?? []), throughput];
-    progress(
-      `${server.kind} ${scenario.policy} ${scenario.command} P=${scenario.pipeline}: ${throughput.perSecond}/s`,
-    );
-  }
+function chosenPlan() {
+  const rounds = options.rounds === undefined ? {} : { rounds: positive(options.rounds) };
+  return plan({ quick: options.quick, ...rounds });
 }
 
-/** @returns {Promise<FootprintResult[]>} */
-async function measureFootprints() {
-  /** @type {FootprintResult[]} */
-  const results = [];
-  for (const [dataSet, commandAt] of Object.entries(dataSets)) {
-    /** @type {FootprintResult} */
-    const result = { dataSet, footprints: {} };
-    for (const kind of kinds) {
-      progress(`${kind}: memory and restart, ${dataSet}`);
-      result.footprints[kind] = await withServer(kind, 'everysec', (server) =>
-        measureFootprint(server, commandAt),
-      );
-    }
-    results.push(result);
-  }
-  return results;
+/** @param {string} text */
+function positive(text) {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`--rounds: '${text}' is not a number of rounds`);
+  return Number(text);
 }
 
-/** @param {string} text for a person who waits; the report goes to standard output alone */
-function progress(text) {
-  process.stderr.write(`${text}\n`);
+/** @param {Row[]} all */
+function only(all) {
+  const names = options.only?.flatMap((list) => list.split(','));
+  return names === undefined ? all : chosenRows(all, names);
 }
 
 async function main() {
-  const choice = {
-    policies: options.policy,
-    commands: options.command.map((name) => name.toUpperCase()),
-    pipelines: options.pipeline.map(Number),
-  };
-  const results = scenarios(choice).map((scenario) => ({ scenario, rounds: {} }));
-  await measureScenarios(results);
-  const footprints = options.footprint ? await measureFootprints() : [];
-  const report = markdown(results, footprints, rounds);
+  if (options.help) return void process.stdout.write(usage);
+  if (options.list) {
+    for (const { id, measure } of only(rows(chosenPlan()))) console.log(`${id.padEnd(26)} ${measure}`);
+    return;
+  }
+  if (options.publish && options.from === undefined && (options.quick || options.only !== undefined)) {
+    throw new Error('only a full run is published: --publish goes with neither --quick nor --only');
+  }
+  /** @type {Run} */
+  const run =
+    options.from === undefined ? await measuredRun() : JSON.parse(await readFile(options.from, 'utf8'));
+  const report = markdown(run);
   console.log(report);
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(run, null, 2)}\n`);
   if (options.out !== undefined) await writeFile(options.out, report);
-  if (options.json !== undefined)
-    await writeFile(options.json, JSON.stringify({ results, footprints }, null, 2));
+  if (options.svg !== undefined) await writeFile(options.svg, chart(run.results));
+  if (options.publish) await publish(run);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}

@@ -225,7 +225,8 @@ export class ServerProcess {
 function commandLine({ kind, port, dir, args }) {
   const common = ['--port', String(port), '--dir', dir];
   if (kind === 'holdfast') {
-    return [process.execPath, `${repositoryRoot}bin/holdfast`, ...common, ...args];
+    // The file itself and not `node FILE`: its first line also sets how memory is allocated.
+    return [`${repositoryRoot}bin/holdfast`, ...common, ...args];
   }
   // Only the append-only file, so that both servers promise the same and neither forks to save snapshots.
   return ['redis-server', ...common, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', ...args];

@@ -1,0 +1,88 @@
+/**
+ * Fills one store, then reads and writes it at random, and prints calls in a second as JSON. In a process of its
+ * own, so that no store's garbage, threads or compiled code are another's.
+ */
+import { value } from './data.mjs';
+import { stores } from './stores.mjs';
+
+/** @typedef {import('./runners/in-process.mjs').InProcessOrders} InProcessOrders */
+/** @typedef {import('./stores.mjs').Store} Store */
+
+/** Calls made without waiting for each other, which a store may commit together. */
+const setsTogether = 1000;
+
+/** Calls between two looks at the clock. */
+const getsPerLook = 1000;
+
+/** @type {InProcessOrders} */
+const orders = JSON.parse(process.argv[2] ?? '{}');
+const keys = Array.from({ length: orders.keyCount }, (_, index) => `key:${index}`);
+
+function randomKey() {
+  return /** @type {string} */ (keys[Math.floor(Math.random() * keys.length)]);
+}
+
+/** @param {Store} store */
+async function fill(store) {
+  for (let start = 0; start < keys.length; start += setsTogether) {
+    await store.setMany(keys.slice(start, start + setsTogether).map((key) => [key, value]));
+  }
+}
+
+/**
+ * @param {Store} store
+ * @param {number} durationMs
+ * @returns {Promise<number>} calls in a second
+ */
+async function gets(store, durationMs) {
+  const startedAtMs = performance.now();
+  let calls = 0;
+  let elapsedMs = 0;
+  while (elapsedMs < durationMs) {
+    for (let i = 0; i < getsPerLook; i++) {
+      const found = store.get(randomKey());
+      // A program does not await what is not a promise.
+      const text = found instanceof Promise ? await found : found;
+      if (text !== value) throw new Error(`a wrong value was read: ${text}`);
+    }
+    calls += getsPerLook;
+    elapsedMs = performance.now() - startedAtMs;
+  }
+  return (calls / elapsedMs) * 1000;
+}
+
+/**
+ * @param {Store} store
+ * @param {number} durationMs
+ * @returns {Promise<number>} calls in a second
+ */
+async function sets(store, durationMs) {
+  const startedAtMs = performance.now();
+  let calls = 0;
+  let elapsedMs = 0;
+  while (elapsedMs < durationMs) {
+    await store.setMany(Array.from({ length: setsTogether }, () => [randomKey(), value]));
+    calls += setsTogether;
+    elapsedMs = performance.now() - startedAtMs;
+  }
+  return (calls / elapsedMs) * 1000;
+}
+
+async function main() {
+  const openStore = stores[orders.store];
+  if (!openStore) throw new Error(`there is no store '${orders.store}'`);
+  const store = await openStore(orders.dir);
+  await fill(store);
+  // Unrecorded first, for the compiler.
+  await gets(store, orders.durationMs / 2);
+  const figures = { get: await gets(store, orders.durationMs), set: await sets(store, orders.durationMs) };
+  await store.close();
+  process.stdout.write(JSON.stringify(figures));
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}
