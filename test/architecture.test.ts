@@ -17,10 +17,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  */
 const layers: Record<string, readonly string[]> = {
   bin: ['cli', 'base'],
-  cli: ['index', 'server', 'engine', 'log', 'checkpoint', 'resp', 'base'],
+  cli: ['index', 'server', 'engine', 'check', 'log', 'checkpoint', 'resp', 'base'],
   index: ['server', 'engine', 'commands', 'keyspace', 'resp', 'base'],
   server: ['engine', 'commands', 'keyspace', 'resp', 'base'],
   engine: ['commands', 'log', 'checkpoint', 'keyspace', 'resp', 'base'],
+  check: ['log', 'checkpoint', 'keyspace', 'base'],
   commands: ['keyspace', 'resp', 'base'],
   checkpoint: ['log', 'keyspace', 'base'],
   log: ['keyspace', 'base'],

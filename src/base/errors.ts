@@ -40,12 +40,20 @@ export class StorageError extends Error {
   readonly file: string;
   /** Byte offset in the file, where one is known. */
   readonly offset: number | undefined;
+  /** The message without file and offset. */
+  readonly reason: string;
 
-  constructor(message: string, file: string, offset?: number, options?: { cause?: unknown }) {
-    super(offset === undefined ? `${file}: ${message}` : `${file} at byte ${offset}: ${message}`, options);
+  constructor(reason: string, file: string, offset?: number, options?: { cause?: unknown }) {
+    super(offset === undefined ? `${file}: ${reason}` : `${file} at byte ${offset}: ${reason}`, options);
     this.file = file;
     this.offset = offset;
+    this.reason = reason;
   }
+}
+
+/** A file that another version of this program wrote: nothing in it is wrong, and nothing may be repaired. */
+export class OtherVersionError extends StorageError {
+  override name = 'OtherVersionError';
 }
 
 /** The server cannot start as it was told to: a message for a person and exit code 1, never a stack trace. */

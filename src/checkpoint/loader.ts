@@ -1,11 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { utf8 } from '../base/bytes.js';
-import { StorageError } from '../base/errors.js';
 import { type ExpireAt, FieldList, type MutationSink, NO_EXPIRY } from '../keyspace/mutations.js';
 import { crc32, fieldChecksum, keyChecksum } from './checksum.js';
 import { FIELD_PAGE, KEY_PAGE, PagedQuery, REST_OF_HASH_PAGE, type RowPage } from './row-page.js';
 import { KeyType, NO_CONTENT } from './rows.js';
-import { asStorageError, damaged, openSnapshot, readMeta, type SnapshotMeta } from './snapshot-file.js';
+import {
+  asStorageError,
+  openSnapshot,
+  readMeta,
+  SnapshotDamage,
+  type SnapshotMeta,
+} from './snapshot-file.js';
 import type { Connection, Statement } from './sqlite.js';
 
 /** The loop is left for other work (answering -LOADING) after at most about this long. */
@@ -39,7 +44,20 @@ export async function loadSnapshot(
   sink: MutationSink,
   options: LoadOptions = {},
 ): Promise<LoadResult> {
-  const database = openSnapshot(path, BUSY_TIMEOUT_MS);
+  return readSnapshot(openSnapshot(path, BUSY_TIMEOUT_MS), path, sink, options);
+}
+
+/**
+ * The same from a connection that is open already, and is closed at the end whatever happens.
+ *
+ * @param path the snapshot's own, for messages.
+ */
+export async function readSnapshot(
+  database: Connection,
+  path: string,
+  sink: MutationSink,
+  options: LoadOptions = {},
+): Promise<LoadResult> {
   try {
     const meta = readMeta(database, path);
     // One transaction: every page is of the same moment, and no page takes and drops a lock.
@@ -277,7 +295,7 @@ class Loader {
   }
 
   private fail(what: string): never {
-    throw new StorageError(damaged(what), this.path);
+    throw new SnapshotDamage(what, this.path);
   }
 }
 

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { assert } from '../base/assert.js';
-import { StorageError } from '../base/errors.js';
+import { OtherVersionError, StorageError } from '../base/errors.js';
 import { holdfastVersion } from '../base/version.js';
 import { metaChecksum } from './checksum.js';
 import { type Connection, openDatabase, sqliteCode } from './sqlite.js';
@@ -95,12 +95,12 @@ export function readMeta(database: Connection, path: string): SnapshotMeta {
        FROM meta WHERE id = 1`,
     )
     .get() as (SnapshotMeta & { nextContent: number; checksum: number }) | undefined;
-  if (row === undefined) throw new StorageError(damaged('its meta table is empty'), path);
+  if (row === undefined) throw new SnapshotDamage('its meta table is empty', path);
   const { nextContent, checksum, ...meta } = row;
   if (
     metaChecksum(meta.storeId, meta.lastSeq, meta.lastSegment, meta.coversUntilMs, nextContent) !== checksum
   ) {
-    throw new StorageError(damaged('the checksum of its meta row does not match'), path);
+    throw new SnapshotDamage('the checksum of its meta row does not match', path);
   }
   return meta;
 }
@@ -118,15 +118,27 @@ export function checkStructure(database: Connection, path: string): void {
   } catch (error) {
     throw asStorageError(error, path);
   }
-  if (report !== 'ok') throw new StorageError(damaged(`SQLite reports: ${String(report)}`), path);
+  if (report !== 'ok') throw new SnapshotDamage(`SQLite reports: ${String(report)}`, path);
 }
 
-/** The sentence for a person who finds the start refused. */
-export function damaged(what: string): string {
-  return (
-    `the snapshot is damaged (${what}). Nothing was changed. Restore the data directory from a backup, or move ` +
-    'it away to start without data'
-  );
+/** The snapshot does not hold what it must. The message is for a person who finds the start refused. */
+export class SnapshotDamage extends StorageError {
+  override name = 'SnapshotDamage';
+
+  /** @param what is wrong, in a few words. */
+  constructor(
+    readonly what: string,
+    path: string,
+    options?: { cause?: unknown },
+  ) {
+    super(
+      `the snapshot is damaged (${what}). Nothing was changed. Restore the data directory from a backup, or ` +
+        'move it away to start without data',
+      path,
+      undefined,
+      options,
+    );
+  }
 }
 
 /** SQLite's complaint about a file it cannot read, as ours; any other error as it is. */
@@ -134,19 +146,20 @@ export function asStorageError(error: unknown, path: string): unknown {
   const code = sqliteCode(error);
   if (code === undefined || !(error instanceof Error)) return error;
   if (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB') {
-    return new StorageError(damaged(`${code}: ${error.message}`), path, undefined, { cause: error });
+    return new SnapshotDamage(`${code}: ${error.message}`, path, { cause: error });
   }
   return new StorageError(`${code}: ${error.message}`, path, undefined, { cause: error });
 }
 
-function checkIdentity(database: Connection, path: string): void {
+/** @throws StorageError when it is not a snapshot that this version of the program knows. */
+export function checkIdentity(database: Connection, path: string): void {
   const applicationId = database.pragma('application_id', { simple: true });
   if (applicationId !== APPLICATION_ID) {
-    throw new StorageError(damaged(`application id ${String(applicationId)}, not ${APPLICATION_ID}`), path);
+    throw new SnapshotDamage(`application id ${String(applicationId)}, not ${APPLICATION_ID}`, path);
   }
   const version = database.pragma('user_version', { simple: true });
   if (version !== SCHEMA_VERSION) {
-    throw new StorageError(
+    throw new OtherVersionError(
       `the snapshot has layout version ${String(version)}, and this program (${holdfastVersion}) knows ` +
         `version ${SCHEMA_VERSION} only. Start it with the version that wrote it`,
       path,
@@ -154,7 +167,7 @@ function checkIdentity(database: Connection, path: string): void {
   }
   // Pages of rows are joined as text when they are loaded, which is exact only where nothing is converted.
   const encoding = database.pragma('encoding', { simple: true });
-  if (encoding !== 'UTF-8') throw new StorageError(damaged(`encoding ${String(encoding)}`), path);
+  if (encoding !== 'UTF-8') throw new SnapshotDamage(`encoding ${String(encoding)}`, path);
 }
 
 function configure(database: Connection): void {

@@ -1,10 +1,9 @@
 import { assert } from '../base/assert.js';
-import { StorageError } from '../base/errors.js';
 import { holdfastVersion } from '../base/version.js';
 import type { ExpireAt } from '../keyspace/mutations.js';
 import { crc32, fieldChecksum, keyChecksum, metaChecksum, RESIDUE_MODULUS, residue } from './checksum.js';
 import { asExpireAt, KeyType, NO_CONTENT } from './rows.js';
-import { damaged } from './snapshot-file.js';
+import { SnapshotDamage } from './snapshot-file.js';
 import type { Connection, Statement } from './sqlite.js';
 
 /** Name and value of a row together may have this many bytes to stay on one page; see schema.sql. */
@@ -282,7 +281,7 @@ export class SnapshotWriter {
 
   private largeValue(id: number): Buffer {
     const value = this.selectValue.get(id) as Buffer | undefined;
-    if (value === undefined) throw new StorageError(damaged(`the large value ${id} is missing`), this.path);
+    if (value === undefined) throw new SnapshotDamage(`the large value ${id} is missing`, this.path);
     return value;
   }
 

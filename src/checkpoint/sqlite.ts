@@ -21,6 +21,12 @@ export function openDatabase(path: string, busyTimeoutMs: number, fileMustExist:
   return new Database(path, { timeout: busyTimeoutMs, fileMustExist });
 }
 
+/** Opens an existing SQLite file such that nothing can be written to it. */
+export function openReadOnly(path: string): Connection {
+  const Database = library();
+  return new Database(path, { readonly: true, fileMustExist: true });
+}
+
 /** SQLite's name for what went wrong (`SQLITE_BUSY`, `SQLITE_CORRUPT_INDEX`, ...); undefined for other errors. */
 export function sqliteCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;

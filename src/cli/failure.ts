@@ -20,7 +20,8 @@ export function explainFailure(error: unknown): string | undefined {
 function storageAdvice(error: StorageError): string {
   return (
     'The server does not start on data that it cannot read completely. ' +
-    `Make a copy of ${dirname(error.file)} before you try anything else.`
+    `Make a copy of ${dirname(error.file)} before you try anything else. ` +
+    'holdfast check shows how much of it is sound.'
   );
 }
 

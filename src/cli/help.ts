@@ -8,6 +8,7 @@ before it is acknowledged, and is checkpointed to a SQLite file.
 Usage:
   holdfast [file] [--name value ...] [-]   start the server (also: holdfast serve ...)
   holdfast ping [--host H] [--port P]      is a server there and ready? exit code 0 or 1
+  holdfast check DIR|FILE [--fix] [--yes]  are the data sound, and how much could be kept? exit code 0 or 1
   holdfast help | version                  (also: --help, --version, -v)
 
 Examples:
@@ -16,6 +17,7 @@ Examples:
   holdfast /etc/holdfast.conf --loglevel verbose
   echo 'requirepass secret' | holdfast -   options from standard input
   holdfast ping && redis-cli set greeting hello
+  holdfast check /var/lib/holdfast         while no server runs on it; holdfast check --help says more
 
 What is kept: after kill -9, everything that was acknowledged. After a power cut, everything with
 'appendfsync always'; with 'everysec' (the default) all but at most about the last second.

@@ -10,6 +10,7 @@ type Subcommand = (args: readonly string[]) => number | Promise<number>;
 const subcommands = new Map<string, Subcommand>([
   ['serve', runServe],
   ['ping', ping],
+  ['check', runCheck],
   ['help', printHelp],
   ['--help', printHelp],
   ['-h', printHelp],
@@ -38,6 +39,12 @@ export async function main(args: readonly string[]): Promise<void> {
     process.stderr.write(`${explanation}\n`);
     process.exit(1);
   }
+}
+
+/** As the server's, its code is loaded only where it is needed. */
+async function runCheck(args: readonly string[]): Promise<number> {
+  const { check } = await import('./check.js');
+  return check(args);
 }
 
 /** The server is loaded only where it is needed: `holdfast ping` has to be quick and to work without it. */

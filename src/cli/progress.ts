@@ -7,18 +7,26 @@ const BAR_INTERVAL_MS = 100;
 /** Between two lines in a log, where progress is read later. */
 const LINE_INTERVAL_MS = 2000;
 
-/** Shows loading progress: a bar on a terminal, now and then a line elsewhere. */
+/** Shows the progress of reading data: a bar on a terminal, now and then a line elsewhere. */
 export class ProgressDisplay {
   readonly #stream: NodeJS.WriteStream;
-  readonly #log: Log;
+  readonly #log: Pick<Log, 'notice'>;
   readonly #monotonicMs: () => number;
+  readonly #activity: string;
   #shownAtMs: number;
   #barShown = false;
 
-  constructor(stream: NodeJS.WriteStream, log: Log, monotonicMs: () => number) {
+  /** @param activity what is being done to the data, as the first word of a sentence. */
+  constructor(
+    stream: NodeJS.WriteStream,
+    log: Pick<Log, 'notice'>,
+    monotonicMs: () => number,
+    activity = 'Loading',
+  ) {
     this.#stream = stream;
     this.#log = log;
     this.#monotonicMs = monotonicMs;
+    this.#activity = activity;
     this.#shownAtMs = monotonicMs();
   }
 
@@ -27,13 +35,13 @@ export class ProgressDisplay {
     if (nowMs - this.#shownAtMs < (this.#stream.isTTY ? BAR_INTERVAL_MS : LINE_INTERVAL_MS)) return;
     this.#shownAtMs = nowMs;
     if (this.#stream.isTTY) this.#drawBar(progress);
-    else this.#log.notice(`Loading the ${progress.phase}: ${percent(progress)}%`);
+    else this.#log.notice(`${this.#activity} the ${progress.phase}: ${percent(progress)}%`);
   }
 
   #drawBar(progress: RecoveryProgress): void {
     const filled = Math.floor((percent(progress) / 100) * BAR_CELLS);
     const bar = '#'.repeat(filled) + '-'.repeat(BAR_CELLS - filled);
-    this.#stream.write(`\rLoading the ${progress.phase.padEnd(8)} [${bar}] ${percent(progress)}% `);
+    this.#stream.write(`\r${this.#activity} the ${progress.phase.padEnd(8)} [${bar}] ${percent(progress)}% `);
     this.#barShown = true;
   }
 

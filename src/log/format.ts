@@ -184,6 +184,12 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   return bytes;
 }
 
+/** The format version that a segment claims to have; undefined for bytes that are no segment. Nothing else is checked. */
+export function versionClaimed(bytes: Buffer): number | undefined {
+  const isSegment = bytes[0] === (Msgpack.fixarray | 7) && bytes.subarray(2, 10).equals(MAGIC);
+  return isSegment ? bytes[10] : undefined;
+}
+
 /** @returns the header, or a sentence that says what is wrong with it. */
 export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | string {
   if (bytes.length < SEGMENT_HEADER_BYTES) return `the segment header is cut short at ${bytes.length} bytes`;

@@ -53,8 +53,8 @@ function copyTo(files: LogFiles, source: FileHandle, copyPath: string): void {
   }
 }
 
-/** `20260131T093000123Z`: sorts by time and needs no quoting in a shell. */
-function timestamp(atMs: number): string {
+/** For names of copies: `20260131T093000123Z` sorts by time and needs no quoting in a shell. */
+export function timestamp(atMs: number): string {
   return new Date(atMs).toISOString().replace(/[-:.]/g, '');
 }
 

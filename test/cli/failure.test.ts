@@ -48,7 +48,7 @@ test.each<[string, unknown, string]>([
     new StorageError('bad checksum', '/data/a.log', 7),
     '/data/a.log at byte 7: bad checksum\n' +
       'The server does not start on data that it cannot read completely. ' +
-      'Make a copy of /data before you try anything else.',
+      'Make a copy of /data before you try anything else. holdfast check shows how much of it is sound.',
   ],
   ['a wrong option', new StartupError('no such option'), 'no such option'],
 ])('%s is explained to a person', (_what, error, explanation) => {

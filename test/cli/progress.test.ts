@@ -2,12 +2,12 @@ import { describe, expect, test, vi } from 'vitest';
 import { silentLog } from '../../src/base/log.js';
 import { ProgressDisplay } from '../../src/cli/progress.js';
 
-function display(isTTY: boolean) {
+function display(isTTY: boolean, activity?: string) {
   const written: string[] = [];
   const stream = { isTTY, write: (text: string) => written.push(text) } as unknown as NodeJS.WriteStream;
   const notice = vi.fn();
   let nowMs = 0;
-  const progress = new ProgressDisplay(stream, { ...silentLog, notice }, () => nowMs);
+  const progress = new ProgressDisplay(stream, { ...silentLog, notice }, () => nowMs, activity);
   const showAt = (ms: number, done: number, total = 200) => {
     nowMs = ms;
     progress.show({ phase: 'snapshot', done, total });
@@ -42,6 +42,12 @@ describe('elsewhere', () => {
     progress.finish();
     expect(notice.mock.calls).toEqual([['Loading the snapshot: 10%'], ['Loading the snapshot: 20%']]);
     expect(written).toEqual([]);
+  });
+
+  test('the activity may be another than loading', () => {
+    const { notice, showAt } = display(false, 'Checking');
+    showAt(2000, 50);
+    expect(notice).toHaveBeenCalledWith('Checking the snapshot: 25%');
   });
 
   test('nothing to load is all of it', () => {

@@ -67,7 +67,7 @@ test('CONFIG SET loglevel is followed at once; without a file there is nothing t
   await server.prints('REDIS_URL=');
   const client = new Redis(port);
   await client.config('SET', 'loglevel', 'nothing');
-  await expect(client.config('SET', 'appendonly', 'no')).rejects.toThrow("appendonly cannot be turned off");
+  await expect(client.config('SET', 'appendonly', 'no')).rejects.toThrow('appendonly cannot be turned off');
   await expect(client.config('REWRITE')).rejects.toThrow('ERR The server is running without a config file');
   client.disconnect();
   server.signal('SIGTERM');

@@ -158,7 +158,7 @@ describe('a failure', () => {
     expect(server.stderr).toBe(
       '/data/00000002.log at byte 4711: checksum mismatch\n' +
         'The server does not start on data that it cannot read completely. ' +
-        'Make a copy of /data before you try anything else.\n',
+        'Make a copy of /data before you try anything else. holdfast check shows how much of it is sound.\n',
     );
   });
 
