@@ -136,6 +136,15 @@ describe('files', () => {
     expect(tests.filter((path) => skipped.test(textOf(path)))).toEqual([]);
   });
 
+  it('lets nothing but a missing tool, or the server that TEST_SERVER names, keep a test from running', () => {
+    // Any condition but `hasTool('name', ...)` and `defaultKind === 'holdfast'`, and a test that leaves itself out.
+    const condition = /\.runIf\((?!\s*(hasTool\(('[^']+'(, )?)+\)|defaultKind === 'holdfast')\s*\))/;
+    const leaving = new RegExp(`\\b${'sk' + 'ip'}(If)?\\(`);
+    const tests = files.filter((path) => path.endsWith('.test.ts'));
+    const others = tests.filter((path) => condition.test(textOf(path)) || leaving.test(textOf(path)));
+    expect(others).toEqual([]);
+  });
+
   it(`has no source file of more than ${linesMax} lines`, () => {
     const long = readable
       .filter((path) => !path.endsWith('.md'))

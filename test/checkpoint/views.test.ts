@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { dir } from 'tmp-promise';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createSnapshot } from '../../src/checkpoint/snapshot-file.js';
+import { hasTool } from '../support/tools.js';
 import { applyGroup, CREATED_AT_MS, hset, STORE_ID, set } from './store.js';
 
 const TEN_SECONDS_MS = 10_000;
 
-describe('the views, through the sqlite3 shell', () => {
+describe.runIf(hasTool('sqlite3'))('the views, through the sqlite3 shell', () => {
   let path: string;
 
   beforeAll(async () => {

@@ -1,12 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { startRedis } from '../support/redis.js';
+import { hasTool } from '../support/tools.js';
 import { runHoldfast } from './run-cli.js';
 
 /** The other tests of `ping` script the server's side; where Redis is installed, it has the last word. */
-const redisIsInstalled = spawnSync('redis-server', ['--version']).status === 0;
-
-describe.runIf(redisIsInstalled)('holdfast ping against redis-server', () => {
+describe.runIf(hasTool('redis-server'))('holdfast ping against redis-server', () => {
   test('finds it ready', async () => {
     const redis = await startRedis();
     expect(await runHoldfast(['ping', '--port', String(redis.port)])).toEqual({

@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runTool } from '../support/run-tool.js';
 import { launchServer, type TestServer } from '../support/server.js';
+import { hasTool } from '../support/tools.js';
 
 const requests = 2000;
 
 /** Those of its default tests that need strings, hashes and keys only. */
 const tests = ['ping_inline', 'ping_mbulk', 'set', 'get', 'incr', 'hset', 'mset'];
 
-describe('redis-benchmark', () => {
+describe.runIf(hasTool('redis-benchmark', 'redis-cli'))('redis-benchmark', () => {
   let server: TestServer;
 
   beforeAll(async () => {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runTool } from '../support/run-tool.js';
 import { launchServer, type TestServer } from '../support/server.js';
+import { hasTool } from '../support/tools.js';
 
-describe('redis-cli', () => {
+describe.runIf(hasTool('redis-cli'))('redis-cli', () => {
   let server: TestServer;
 
   beforeAll(async () => {

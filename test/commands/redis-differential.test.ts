@@ -12,6 +12,7 @@ import { scanCommands } from '../../src/commands/scan.js';
 import { stringCommands } from '../../src/commands/strings.js';
 import { CommandHarness } from '../support/command-harness.js';
 import { RedisOracle } from '../support/redis-oracle.js';
+import { hasTool } from '../support/tools.js';
 
 const STRING_BYTES_MAX = 1024 * 1024;
 
@@ -148,7 +149,7 @@ function sorted(reply: string): string {
   return reply.split('\r\n').sort().join();
 }
 
-describe('beside redis-server', () => {
+describe.runIf(hasTool('redis-server'))('beside redis-server', () => {
   it.each([2, 3] as const)('answers random commands alike, in RESP%d', async (protocol) => {
     await redis.runRaw([['hello', protocol]]);
     await fc.assert(

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis5';
 import { expect, it, onTestFinished } from 'vitest';
 import { runTool } from '../support/run-tool.js';
+import { hasTool } from '../support/tools.js';
 import { newDirectory, openStore } from './support.js';
 
-it("lets other clients in on a port of the system's choice", async () => {
+it.runIf(hasTool('redis-cli'))("lets other clients in on a port of the system's choice", async () => {
   const db = await openStore();
   const { port, url } = await db.listen({ port: 0 });
   expect(url).toBe(`redis://127.0.0.1:${port}`);
@@ -19,21 +20,24 @@ it("lets other clients in on a port of the system's choice", async () => {
   expect(cli.stdout).toBe('a\n');
 });
 
-it('listens on several addresses at once, each with a port of its own', async () => {
-  const db = await openStore();
-  const first = await db.listen();
-  const second = await db.listen({ host: '127.0.0.1' });
-  expect(second.port).not.toBe(first.port);
-  await db.set('k', 'v');
-  for (const { url } of [first, second]) {
-    expect((await runTool('redis-cli', ['-u', url, 'get', 'k'])).stdout).toBe('v\n');
-  }
-  await expect(db.listen({ port: first.port })).rejects.toThrow('Address already in use');
-  await db.close();
-  expect((await runTool('redis-cli', ['-u', first.url, 'ping'])).stderr).toContain('Could not connect');
-});
+it.runIf(hasTool('redis-cli'))(
+  'listens on several addresses at once, each with a port of its own',
+  async () => {
+    const db = await openStore();
+    const first = await db.listen();
+    const second = await db.listen({ host: '127.0.0.1' });
+    expect(second.port).not.toBe(first.port);
+    await db.set('k', 'v');
+    for (const { url } of [first, second]) {
+      expect((await runTool('redis-cli', ['-u', url, 'get', 'k'])).stdout).toBe('v\n');
+    }
+    await expect(db.listen({ port: first.port })).rejects.toThrow('Address already in use');
+    await db.close();
+    expect((await runTool('redis-cli', ['-u', first.url, 'ping'])).stderr).toContain('Could not connect');
+  },
+);
 
-it('listens on a Unix socket that only its owner may use', async () => {
+it.runIf(hasTool('redis-cli'))('listens on a Unix socket that only its owner may use', async () => {
   const db = await openStore();
   const path = join(await newDirectory(), 'db.sock');
   const listening = await db.listen({ path });
@@ -43,7 +47,7 @@ it('listens on a Unix socket that only its owner may use', async () => {
   expect((await runTool('redis-cli', ['-s', path, 'get', 'k'])).stdout).toBe('v\n');
 });
 
-it('asks others for the password, but not the program itself', async () => {
+it.runIf(hasTool('redis-cli'))('asks others for the password, but not the program itself', async () => {
   const db = await openStore({ requirepass: 'secret' });
   const { url } = await db.listen();
   expect(await db.set('k', 'v')).toBe('OK');

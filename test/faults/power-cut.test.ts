@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { hasTool } from '../support/tools.js';
 import { Disk, describeCuts, runPowerCuts } from './power-cut.mjs';
 
 /** Why no power can be cut here (a container without privileges), or undefined. */
@@ -13,7 +14,7 @@ function obstacle(): string | undefined {
 
 const reason = obstacle();
 
-it.each(['always', 'everysec'] as const)(
+it.runIf(hasTool('mount', 'mkfs.ext4', 'python3')).each(['always', 'everysec'] as const)(
   'power cuts cost no more than %s allows',
   { timeout: 60_000 },
   async (policy) => {

@@ -1,5 +1,6 @@
 /** A few of the rounds of system-calls.mjs, which runs them all. */
 import { expect, it } from 'vitest';
+import { hasTool } from '../support/tools.js';
 import { describeSweep, runSweep, type Sweep } from './system-calls.mjs';
 
 const few: readonly [Sweep, number[]][] = [
@@ -18,7 +19,7 @@ const few: readonly [Sweep, number[]][] = [
   [{ call: 'openat', files: 'log', fresh: true }, [1, 2, 3]],
 ];
 
-it.each(few)(
+it.runIf(hasTool('strace')).each(few)(
   'a server killed at a system call comes back whole: %j',
   { timeout: 60_000 },
   async (sweep, counts) => {
