@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { Checkpointer, type CheckpointerOptions } from '../../src/checkpoint/checkpointer.js';
 import { loadSnapshot } from '../../src/checkpoint/loader.js';
 import type { WorkerSettings } from '../../src/checkpoint/messages.js';
+import { hasTool } from '../support/tools.js';
 import { Model } from './model.js';
 import { writeSegments } from './segments.js';
 import { applyGroup, loadModel, newSnapshot, STORE_ID, set, temporaryDirectory } from './store.js';
@@ -51,39 +52,46 @@ describe('Checkpointer', () => {
     expect([keys.get('a')!.value, keys.get('b')!.value]).toEqual(['3', '2']);
   });
 
-  it('lets other programs read while it writes, and keeps the files private', async () => {
-    const path = await newSnapshot();
-    const segments = writeSegments(path, [[(sink) => set(sink, 'a', '1')]]);
-    const checkpointer = await startCheckpointer(path);
-    const shell = spawn('sqlite3', [path], { stdio: ['pipe', 'pipe', 'inherit'] });
-    onTestFinished(() => void shell.kill('SIGKILL'));
-    shell.stdin.write('BEGIN;\nSELECT count(*) FROM keys;\n');
-    expect(String((await once(shell.stdout, 'data'))[0]).trim()).toBe('0');
-    await checkpointer.run(segments);
-    shell.stdin.write('SELECT count(*) FROM keys;\nCOMMIT;\nSELECT count(*) FROM keys;\n.quit\n');
-    let output = '';
-    for await (const chunk of shell.stdout) output += String(chunk);
-    expect(output.trim().split('\n')).toEqual(['0', '1']);
-    for (const file of [path, `${path}-wal`, `${path}-shm`]) expect(statSync(file).mode & 0o777).toBe(0o600);
-  });
+  it.runIf(hasTool('sqlite3'))(
+    'lets other programs read while it writes, and keeps the files private',
+    async () => {
+      const path = await newSnapshot();
+      const segments = writeSegments(path, [[(sink) => set(sink, 'a', '1')]]);
+      const checkpointer = await startCheckpointer(path);
+      const shell = spawn('sqlite3', [path], { stdio: ['pipe', 'pipe', 'inherit'] });
+      onTestFinished(() => void shell.kill('SIGKILL'));
+      shell.stdin.write('BEGIN;\nSELECT count(*) FROM keys;\n');
+      expect(String((await once(shell.stdout, 'data'))[0]).trim()).toBe('0');
+      await checkpointer.run(segments);
+      shell.stdin.write('SELECT count(*) FROM keys;\nCOMMIT;\nSELECT count(*) FROM keys;\n.quit\n');
+      let output = '';
+      for await (const chunk of shell.stdout) output += String(chunk);
+      expect(output.trim().split('\n')).toEqual(['0', '1']);
+      for (const file of [path, `${path}-wal`, `${path}-shm`])
+        expect(statSync(file).mode & 0o777).toBe(0o600);
+    },
+  );
 
-  it('tries again, reporting each failure, while another process holds a lock', async () => {
-    const path = await newSnapshot();
-    const segments = writeSegments(path, [[(sink) => set(sink, 'a', '1')]]);
-    const failures: string[] = [];
-    const checkpointer = await startCheckpointer(path, { onFailure: (message) => failures.push(message) });
-    const shell = await lockFromOutside(path);
-    const running = checkpointer.run(segments);
-    while (failures.length < 2) await sleep(20);
-    expect(failures[0]).toMatch(/SQLITE_BUSY/);
-    expect(checkpointer.lastError).toMatch(/SQLITE_BUSY/);
-    expect(segments.every((segment) => existsSync(segment.path))).toBe(true);
-    shell.kill('SIGKILL');
-    expect((await running).lastSeq).toBe(1);
-    expect(checkpointer.lastError).toBeUndefined();
-  });
+  it.runIf(hasTool('sqlite3'))(
+    'tries again, reporting each failure, while another process holds a lock',
+    async () => {
+      const path = await newSnapshot();
+      const segments = writeSegments(path, [[(sink) => set(sink, 'a', '1')]]);
+      const failures: string[] = [];
+      const checkpointer = await startCheckpointer(path, { onFailure: (message) => failures.push(message) });
+      const shell = await lockFromOutside(path);
+      const running = checkpointer.run(segments);
+      while (failures.length < 2) await sleep(20);
+      expect(failures[0]).toMatch(/SQLITE_BUSY/);
+      expect(checkpointer.lastError).toMatch(/SQLITE_BUSY/);
+      expect(segments.every((segment) => existsSync(segment.path))).toBe(true);
+      shell.kill('SIGKILL');
+      expect((await running).lastSeq).toBe(1);
+      expect(checkpointer.lastError).toBeUndefined();
+    },
+  );
 
-  it('gives up after the number of attempts it was given', async () => {
+  it.runIf(hasTool('sqlite3'))('gives up after the number of attempts it was given', async () => {
     const path = await newSnapshot();
     const segments = writeSegments(path, [[(sink) => set(sink, 'a', '1')]]);
     const checkpointer = await startCheckpointer(path);
