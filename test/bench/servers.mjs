@@ -153,9 +153,10 @@ export async function infoOf(wire, section) {
  */
 export async function checkpoint(wire) {
   await checkpointsEnded(wire);
+  const { holdfast_last_seq: lastSeq = '0' } = await infoOf(wire, 'persistence');
   const startedAtMs = performance.now();
   await wire.call('BGREWRITEAOF');
-  await checkpointsEnded(wire);
+  await checkpointsEnded(wire, Number(lastSeq));
   return performance.now() - startedAtMs;
 }
 
@@ -163,17 +164,19 @@ export async function checkpoint(wire) {
  * Waits until no checkpoint or rewriting runs or is about to.
  *
  * @param {Wire} wire
+ * @param {number} [seq] what a checkpoint of Holdfast must have reached, which begins a moment after its command
  * @throws when the last one failed or does not end
  */
-export async function checkpointsEnded(wire) {
+export async function checkpointsEnded(wire, seq = 0) {
   const deadlineMs = performance.now() + checkpointTimeoutMs;
   for (;;) {
     const persistence = await infoOf(wire, 'persistence');
     const busy = ['aof_rewrite_in_progress', 'aof_rewrite_scheduled', 'rdb_bgsave_in_progress'].some(
       (name) => persistence[name] === '1',
     );
-    if (!busy && persistence['aof_last_bgrewrite_status'] === 'ok') return;
-    if (!busy) throw new Error('the checkpoint failed');
+    if (persistence['aof_last_bgrewrite_status'] !== 'ok') throw new Error('the checkpoint failed');
+    const reached = Number(persistence['holdfast_checkpointed_seq'] ?? seq) >= seq;
+    if (!busy && reached) return;
     if (performance.now() > deadlineMs) throw new Error('the checkpoint does not end');
     await sleep(pollMs);
   }

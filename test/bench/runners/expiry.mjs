@@ -19,7 +19,7 @@ import { infoOf, residentBytes, withServer, withWire } from '../servers.mjs';
 const spanMs = 1000;
 
 /** How long loading may take, by key; the first deadline lies that far ahead. */
-const loadUsPerKey = 12;
+const loadUsPerKey = 20;
 
 /** The probe starts that long before the first deadline, and goes on for so long after the last. */
 const probeBeforeMs = 1000;
@@ -65,8 +65,14 @@ function measure(server, keyCount) {
     if (pauseMs < 0) throw new Error('loading took longer than until the first deadline');
     await sleep(pauseMs);
     const probe = pacedLoad({
-      ...{ host: server.host, port: server.port, connections: 1, command: 'PING', perSecond: 1000 },
-      ...{ warmUpMs: probeBeforeMs / 2, durationMs: probeBeforeMs / 2 + spanMs + probeAfterMs, keyCount },
+      host: server.host,
+      port: server.port,
+      connections: 1,
+      command: 'PING',
+      perSecond: 1000,
+      warmUpMs: probeBeforeMs / 2,
+      durationMs: probeBeforeMs / 2 + spanMs + probeAfterMs,
+      keyCount,
     });
     const limitBytes = emptyBytes + (filledBytes - emptyBytes) * remainder;
     const freedAtMs = freeAt(wire, limitBytes);

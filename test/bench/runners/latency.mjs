@@ -64,8 +64,14 @@ async function measure(server, row, perSecond, { plan, results }) {
   await fill(server, 'strings', plan.keyCount);
   let ended = false;
   const load = pacedLoad({
-    ...{ host: server.host, port: server.port, connections, command: 'SET', perSecond },
-    ...{ warmUpMs, durationMs: plan.pacedSeconds * 1000, keyCount: plan.keyCount },
+    host: server.host,
+    port: server.port,
+    connections,
+    command: 'SET',
+    perSecond,
+    warmUpMs,
+    durationMs: plan.pacedSeconds * 1000,
+    keyCount: plan.keyCount,
   }).finally(() => {
     ended = true;
   });
@@ -77,5 +83,5 @@ async function measure(server, row, perSecond, { plan, results }) {
   results.record(row, sideOf(server.kind), result.p999Ms);
   const { p50Ms, p99Ms, maxMs } = result;
   const others = `median ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, longest ${maxMs.toFixed(2)} ms`;
-  results.note(row, nameOf(server.kind), `${others}, ${checkpointCount} checkpoints in the last round`);
+  results.note(row, nameOf(server.kind), `${others}, checkpoints: ${checkpointCount} (last round)`);
 }
