@@ -1,9 +1,10 @@
 import type { Clock } from './base/clock.js';
 import type { Keyspace } from './keyspace/keyspace.js';
 
-/** Timers looked at in one go, and records freed in one go: about a millisecond each. */
+/** Timers looked at, records freed and records moved in one go: about a millisecond each. */
 const EXPIRE_BUDGET = 2000;
 const COLLECT_BUDGET = 10_000;
+const COMPACT_BUDGET = 2000;
 /**
  * The longest sleep. Timers count on the monotonic clock, expiry on the wall clock: one that is put forward is
  * noticed after this long at the latest. It also keeps every delay far from the 2^31 ms at which setTimeout
@@ -12,8 +13,8 @@ const COLLECT_BUDGET = 10_000;
 const SLEEP_MAX_MS = 100;
 
 /**
- * What the keyspace has to do without anybody asking: removing keys in the millisecond they expire, and
- * freeing what was flushed. In small steps between turns of the event loop, so that clients hardly notice a
+ * What the keyspace has to do without anybody asking: removing keys in the millisecond they expire, freeing
+ * what was flushed, and giving sparse pages back. In small steps between turns of the event loop, so that clients hardly notice a
  * million keys that expire together.
  */
 export class Housekeeping {
@@ -70,8 +71,9 @@ export class Housekeeping {
       this.endCommand();
     }
     if (keyspace.hasGarbage) keyspace.collectGarbage(COLLECT_BUDGET);
+    if (keyspace.compactionDue) keyspace.compact(COMPACT_BUDGET);
     // Between two steps the event loop serves the clients.
-    if (more || keyspace.hasGarbage) this.immediate = setImmediate(this.work);
+    if (more || keyspace.hasGarbage || keyspace.compactionDue) this.immediate = setImmediate(this.work);
     else this.sleep();
   };
 

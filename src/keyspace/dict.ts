@@ -196,6 +196,27 @@ export class Dict {
     return 0;
   }
 
+  /**
+   * As `scan`, and points each entry at the record that `move` returns for it: the same one, or a copy that
+   * takes its place.
+   */
+  relocate(cursor: number, count: number, move: (ref: number) => number): number {
+    let from = cursor;
+    let visited = 0;
+    while (from < HASH_SPACE && visited < count) {
+      const shard = this.directory[from >>> this.depthShift]!;
+      const { table } = shard;
+      // Whole shards: a few thousand entries at most.
+      for (let at = 0; at < table.length; at += 2) {
+        if (table[at + 1] === 0) continue;
+        table[at + 1] = move(table[at + 1]!);
+        visited++;
+      }
+      from = shardEnd(from, shard.depth);
+    }
+    return from < HASH_SPACE ? from : 0;
+  }
+
   /** Visits every entry. The visitor must not change the index. */
   each(visit: (ref: number) => void): void {
     this.scan(0, Number.POSITIVE_INFINITY, visit);

@@ -30,6 +30,8 @@ export const BLOCK_BYTES_MAX = 32768;
 const CLASS_BYTES = sizeClasses();
 const CLASS_COUNT = CLASS_BYTES.length;
 const NO_PAGE = -1;
+/** How full slabs are taken to become when records are moved together. */
+const FILL = 0.85;
 const PAGES_KEPT = PAGES_PER_SLAB / 4;
 
 function sizeClasses(): Int32Array {
@@ -84,12 +86,16 @@ export class Heap {
   private pageClass = new Uint8Array(PAGES_PER_SLAB);
   private pageNext = new Int32Array(PAGES_PER_SLAB);
   private pagePrevious = new Int32Array(PAGES_PER_SLAB);
+  /** 1: the page's records are being moved elsewhere, and no new one goes there. */
+  private pageLeaving = new Uint8Array(PAGES_PER_SLAB);
 
   /** Per class: the first of its pages that have a free block. */
   private readonly partial = new Int32Array(CLASS_COUNT).fill(NO_PAGE);
   /** Per slab: first free page (linked by pageNext) and how many there are. */
   private readonly slabFreePage: number[] = [];
   private readonly slabFreePages: number[] = [];
+  /** True: the slab is being emptied, and its free pages are not for use. */
+  private readonly slabLeaving: boolean[] = [];
   /** No slab below this one has a free page. */
   private firstSlabWithRoom = 0;
   private slabsInUse = 0;
@@ -128,13 +134,86 @@ export class Heap {
     const page = ref >>> PAGE_SHIFT;
     const sizeClass = this.pageClass[page]!;
     const blockSize = CLASS_BYTES[sizeClass]!;
-    const wasFull = this.pageFree[page] === 0 && this.pageFresh[page]! + (blockSize >> 3) > PAGE_UNITS;
+    const wasFull = this.isFull(page);
     this.words[ref >>> SLAB_SHIFT]![(ref & UNIT_MASK) << 1] = this.pageFree[page]!;
     this.pageFree[page] = ref;
     this.usedBytes -= blockSize;
     const used = --this.pageUsed[page]!;
+    if (this.pageLeaving[page] === 1) {
+      if (used === 0) this.returnPage(page);
+      return;
+    }
     if (wasFull) this.linkPartial(page, sizeClass);
     if (used === 0) this.releasePage(page, sizeClass);
+  }
+
+  /**
+   * Chooses the slabs that can be emptied: the emptiest, as many as the others have room for. From then on
+   * nothing is allocated in them.
+   *
+   * @returns their number.
+   */
+  markSparseSlabs(): number {
+    const slabs: { slab: number; bytes: number }[] = [];
+    for (let slab = 0; slab < this.words.length; slab++) {
+      if (this.words[slab]!.length > 0) slabs.push({ slab, bytes: this.liveBytesOf(slab) });
+    }
+    slabs.sort((a, b) => a.bytes - b.bytes);
+    // One more for the pages of each size class that are never quite full.
+    const kept = Math.ceil(this.usedBytes / (SLAB_BYTES * FILL)) + 1;
+    const leaving = slabs.slice(0, Math.max(0, slabs.length - kept));
+    for (const { slab } of leaving) this.markSlab(slab);
+    return leaving.length;
+  }
+
+  private liveBytesOf(slab: number): number {
+    let bytes = 0;
+    const first = slab * PAGES_PER_SLAB;
+    for (let page = first; page < first + PAGES_PER_SLAB; page++) {
+      bytes += this.pageUsed[page]! * CLASS_BYTES[this.pageClass[page]!]!;
+    }
+    return bytes;
+  }
+
+  private markSlab(slab: number): void {
+    this.slabLeaving[slab] = true;
+    const first = slab * PAGES_PER_SLAB;
+    for (let page = first; page < first + PAGES_PER_SLAB; page++) {
+      if (this.pageUsed[page] === 0) continue;
+      if (!this.isFull(page)) this.unlinkPartial(page, this.pageClass[page]!);
+      this.pageLeaving[page] = 1;
+    }
+  }
+
+  private isFull(page: number): boolean {
+    const units = CLASS_BYTES[this.pageClass[page]!]! >> 3;
+    return this.pageFree[page] === 0 && this.pageFresh[page]! + units > PAGE_UNITS;
+  }
+
+  /** Is this block in a page that is being emptied? */
+  isLeaving(ref: number): boolean {
+    return this.pageLeaving[ref >>> PAGE_SHIFT] === 1;
+  }
+
+  /** A copy of a block in another page; the caller frees the old one. */
+  relocate(ref: number): number {
+    const size = this.sizeOf(ref);
+    const copy = this.allocate(size);
+    const from = this.words[ref >>> SLAB_SHIFT]!;
+    const start = (ref & UNIT_MASK) << 1;
+    const words = from.subarray(start, start + (size >> 2));
+    this.words[copy >>> SLAB_SHIFT]!.set(words, (copy & UNIT_MASK) << 1);
+    return copy;
+  }
+
+  /** The emptying is over: pages that could not be emptied take records again. */
+  unmarkSlabs(): void {
+    this.slabLeaving.length = 0;
+    for (let page = 0; page < this.pageLeaving.length; page++) {
+      if (this.pageLeaving[page] === 0) continue;
+      this.pageLeaving[page] = 0;
+      if (!this.isFull(page)) this.linkPartial(page, this.pageClass[page]!);
+    }
   }
 
   /** The block size behind a reference. */
@@ -187,6 +266,12 @@ export class Heap {
     // The last page with room of its class stays, so that one block going to and fro costs nothing.
     if (this.partial[sizeClass] === page && this.pageNext[page] === NO_PAGE) return;
     this.unlinkPartial(page, sizeClass);
+    this.returnPage(page);
+  }
+
+  /** An empty page, in no list, goes back to its slab. */
+  private returnPage(page: number): void {
+    this.pageLeaving[page] = 0;
     const slab = page >>> (SLAB_SHIFT - PAGE_SHIFT);
     this.pageNext[page] = this.slabFreePage[slab]!;
     this.slabFreePage[slab] = page;
@@ -200,10 +285,14 @@ export class Heap {
 
   private slabWithFreePage(): number {
     let slab = this.firstSlabWithRoom;
-    while (slab < this.words.length && !(this.slabFreePages[slab]! > 0)) slab++;
+    while (slab < this.words.length && !this.hasRoom(slab)) slab++;
     if (slab === this.words.length) slab = this.addSlab();
     this.firstSlabWithRoom = slab;
     return slab;
+  }
+
+  private hasRoom(slab: number): boolean {
+    return this.slabFreePages[slab]! > 0 && this.slabLeaving[slab] !== true;
   }
 
   /** A new slab, in the place of one given back if there is such. */
@@ -231,6 +320,7 @@ export class Heap {
     this.words[slab] = new Int32Array(0);
     this.slabFreePages[slab] = 0;
     this.slabFreePage[slab] = NO_PAGE;
+    this.slabLeaving[slab] = false;
     this.slabsInUse--;
     this.freePages -= PAGES_PER_SLAB;
   }
@@ -243,9 +333,8 @@ export class Heap {
     this.pageFresh = grown(this.pageFresh, capacity);
     this.pageNext = grown(this.pageNext, capacity);
     this.pagePrevious = grown(this.pagePrevious, capacity);
-    const classes = new Uint8Array(capacity);
-    classes.set(this.pageClass);
-    this.pageClass = classes;
+    this.pageClass = grownBytes(this.pageClass, capacity);
+    this.pageLeaving = grownBytes(this.pageLeaving, capacity);
   }
 
   private linkPartial(page: number, sizeClass: number): void {
@@ -267,6 +356,12 @@ export class Heap {
 
 function grown(array: Int32Array, capacity: number): Int32Array<ArrayBuffer> {
   const larger = new Int32Array(capacity);
+  larger.set(array);
+  return larger;
+}
+
+function grownBytes(array: Uint8Array, capacity: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(capacity);
   larger.set(array);
   return larger;
 }

@@ -1,12 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { parseInt64 } from '../base/bytes.js';
 import type { HashSecret } from '../base/siphash.js';
+import { Compaction } from './compaction.js';
 import { type FieldVisitor, Hashes } from './hashes.js';
+import { averageTtlMs, bytesOf, encodingOf } from './inspect.js';
 import { type ExpireAt, FieldList, type MutationSink, NO_EXPIRY, NO_SINK } from './mutations.js';
 import {
-  attachmentOf,
   dueMs,
-  EDITED,
   expiryOf,
   FIELDS_TIMED,
   flagsOf,
@@ -91,6 +90,7 @@ export class Keyspace implements MutationSink {
   private readonly hashes: Hashes;
   private readonly successors: Successors;
   private readonly usage = new Usage();
+  private readonly compaction = new Compaction(this.records.heap);
   private readonly secret: HashSecret = { k0: randomInt(2 ** 32) | 0, k1: randomInt(2 ** 32) | 0 };
   private tables: Table[];
   private nowMs: number;
@@ -206,18 +206,9 @@ export class Keyspace implements MutationSink {
     return this.isString(ref) ? 'string' : 'hash';
   }
 
-  /** As OBJECT ENCODING names it: int, embstr, raw, listpack, hashtable. */
+  /** As OBJECT ENCODING names it: int, embstr, raw, listpack, listpackex, hashtable. */
   encodingOf(ref: Ref): string {
-    const flags = flagsOf(this.records.heap, ref);
-    const type = flags & TYPE_MASK;
-    if (type === TYPE_PACKED_HASH) return (flags & FIELDS_TIMED) !== 0 ? 'listpackex' : 'listpack';
-    if (type === TYPE_LARGE_HASH) return 'hashtable';
-    if ((flags & EDITED) !== 0) return 'raw';
-    this.loadString(ref);
-    const { valueBytes, valueStart, valueEnd } = this;
-    if (valueEnd - valueStart <= 20 && parseInt64(valueBytes, valueStart, valueEnd) !== undefined)
-      return 'int';
-    return valueEnd - valueStart <= 44 ? 'embstr' : 'raw';
+    return encodingOf(this.records, ref);
   }
 
   /** Absolute expiry in ms, NO_EXPIRY when it has none. */
@@ -227,14 +218,7 @@ export class Keyspace implements MutationSink {
 
   /** Bytes the key occupies, its slot in the index included (MEMORY USAGE). */
   bytesOf(ref: Ref): number {
-    const { heap } = this.records;
-    let bytes = heap.sizeOf(ref) + INDEX_BYTES_PER_KEY;
-    const attachment = attachmentOf(heap, ref);
-    if (attachment) bytes += (attachment.key?.length ?? 0) + (attachment.value?.length ?? 0);
-    attachment?.fields?.dict.each((field) => {
-      bytes += heap.sizeOf(field) + INDEX_BYTES_PER_KEY;
-    });
-    return bytes;
+    return bytesOf(this.records.heap, ref);
   }
 
   idleSecondsOf(ref: Ref): number {
@@ -316,17 +300,7 @@ export class Keyspace implements MutationSink {
 
   /** Mean remaining life in ms of a sample of the keys with an expiry, 0 for none (INFO keyspace). */
   averageTtl(db: number): number {
-    const { dict } = this.tables[db]!;
-    if (this.expiresCount(db) === 0) return 0;
-    let sum = 0;
-    let count = 0;
-    for (let i = 0; i < AVERAGE_TTL_SAMPLES; i++) {
-      const due = dueMs(this.records.heap, dict.random());
-      if (due === Number.POSITIVE_INFINITY) continue;
-      sum += Math.max(0, due - this.nowMs);
-      count++;
-    }
-    return count === 0 ? 0 : Math.round(sum / count);
+    return averageTtlMs(this.records.heap, this.tables[db]!, this.nowMs);
   }
 
   /** Every live key. */
@@ -575,6 +549,16 @@ export class Keyspace implements MutationSink {
     this.records.collect(budget);
   }
 
+  /** Have deletions left so much unused room that moving records together is worth it? */
+  get compactionDue(): boolean {
+    return this.undo.empty && this.compaction.isDue();
+  }
+
+  /** Looks at about `budget` records and moves those whose slab is to be given back. */
+  compact(budget: number): void {
+    if (this.undo.empty) this.compaction.step(budget, this.tables);
+  }
+
   // ---- Inside --------------------------------------------------------------------------------------
 
   /** A wheel has emptied the slot that it starts at: what is overdue already must find one to be due in now. */
@@ -704,10 +688,6 @@ export class Keyspace implements MutationSink {
     return this.hashes.count(ref, Number.NEGATIVE_INFINITY);
   }
 }
-
-/** A slot is 8 bytes and the tables are two thirds full on average. */
-const INDEX_BYTES_PER_KEY = 12;
-const AVERAGE_TTL_SAMPLES = 16;
 
 /** An empty keyspace. */
 export function createKeyspace(options: KeyspaceOptions = {}): Keyspace {

@@ -158,6 +158,7 @@ export class Records {
 
   /** Frees a whole table, a little at a time (`collect`). */
   disposeTable(table: Table): void {
+    table.disposed = true;
     this.garbage.push({ table, cursor: 0 });
   }
 

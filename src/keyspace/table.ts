@@ -13,6 +13,8 @@ export type DueHandler = Pick<WheelOwner, 'dueMs' | 'expire'>;
 export class Table implements WheelOwner {
   readonly dict: Dict;
   readonly wheel: Wheel;
+  /** Nothing refers to it any more; its records are being freed. */
+  disposed = false;
   private readonly heap: Heap;
   private readonly handler: DueHandler;
   /** Records with a deadline, their own or one of their fields'. */

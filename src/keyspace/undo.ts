@@ -24,6 +24,8 @@ export interface UndoTarget {
  * of each commit group.
  */
 export class UndoLog {
+  /** Off: nothing will be taken back, and what is replaced is freed at once. */
+  recording = true;
   private readonly target: UndoTarget;
   private readonly tables: (Table | null)[] = [];
   private readonly olds: number[] = [];
@@ -45,7 +47,16 @@ export class UndoLog {
     return this.base + this.length;
   }
 
+  /** Is nothing waiting to be discarded or rolled back? */
+  get empty(): boolean {
+    return this.length === 0;
+  }
+
   push(table: Table, old: number, ref: number, flags: number): void {
+    if (!this.recording) {
+      if (old !== 0) this.target.dispose(old, ref, (flags & OLD_MOVED) !== 0);
+      return;
+    }
     const i = this.length++;
     this.tables[i] = table;
     this.olds[i] = old;
@@ -55,6 +66,10 @@ export class UndoLog {
 
   /** Database `db` pointed at `before`; `kept` when that table lives on elsewhere (SWAPDB). */
   pushTable(db: number, before: Table, kept: boolean): void {
+    if (!this.recording) {
+      if (!kept) this.target.disposeTable(before);
+      return;
+    }
     this.replaced.set(this.position, { db, before, kept });
     const i = this.length++;
     this.tables[i] = null;

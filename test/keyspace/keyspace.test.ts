@@ -229,8 +229,9 @@ const steps = fc.array(fc.tuple(fc.constantFrom(0, 1), action), { maxLength: 120
 describe('keyspace against a model', () => {
   it('holds what a Map would hold after any mutations', () => {
     fc.assert(
-      fc.property(steps, (sequence) => {
+      fc.property(steps, fc.boolean(), (sequence, undoing) => {
         const keyspace = createKeyspace({ databases: DATABASES, now: START_MS });
+        keyspace.undoing = undoing;
         const driver = new KeyspaceDriver(keyspace);
         const model = new Model();
         for (const [db, step] of sequence) apply(step, db, driver, model);
@@ -265,6 +266,27 @@ describe('keyspace against a model', () => {
         for (let db = 0; db < DATABASES; db++) expect(contentOf(keyspace, db)).toEqual(model.databases[db]);
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it('gives back at once what is replaced while nothing can be taken back', () => {
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        const [atOnce, atCommit] = [false, true].map((undoing) => {
+          const keyspace = createKeyspace({ databases: DATABASES, now: START_MS });
+          keyspace.undoing = undoing;
+          const driver = new KeyspaceDriver(keyspace);
+          const model = new Model();
+          for (const [db, step] of sequence) {
+            apply(step, db, driver, model);
+            if (undoing) keyspace.commit(keyspace.undoPosition);
+          }
+          while (keyspace.hasGarbage) keyspace.collectGarbage(1000);
+          return keyspace.memoryUsed();
+        });
+        expect(atOnce).toBe(atCommit);
+      }),
+      { numRuns: 100 },
     );
   });
 
