@@ -93,7 +93,7 @@ async function recoverLocked(options: RecoveryOptions, lock: DirectoryLock): Pro
   const coveredSeq = snapshot?.lastSeq ?? 0;
   const plan = planReplay(files, directory, coveredSeq, snapshot ? { storeId: snapshot.storeId } : {});
   const storeId = snapshot?.storeId ?? plan.needed[0]?.header.storeId ?? newStoreId();
-  if (!snapshot && plan.needed.length === 0) refuseStrayFiles(options);
+  if (!snapshot) refuseStrayFiles(options, plan.needed.length > 0);
   const replay = new Replay(options, coveredSeq);
   await replay.run(plan.needed);
   keyspace.undoing = true;
@@ -155,15 +155,16 @@ async function loadSnapshotIfAny(path: string, options: RecoveryOptions) {
   });
 }
 
-/** A directory with neither snapshot nor log is new, unless something tells that they were there. */
-function refuseStrayFiles({ directory, files }: RecoveryOptions): void {
-  const stray = listNames(files, directory).find(
-    (name) => name === `${SNAPSHOT_FILE}-wal` || name.includes('.torn-'),
-  );
+/** A directory without a snapshot is new, or its log is complete, unless something tells that one was there. */
+function refuseStrayFiles({ directory, files }: RecoveryOptions, hasLog: boolean): void {
+  const names = listNames(files, directory);
+  // SQLite would take it for the new snapshot's.
+  const wal = names.find((name) => name === `${SNAPSHOT_FILE}-wal`);
+  const stray = wal ?? (hasLog ? undefined : names.find((name) => name.includes('.torn-')));
   if (stray === undefined) return;
   throw new StorageError(
-    'this file belongs to a store whose snapshot and log are gone. Nothing was changed. Restore them from a ' +
-      'backup, or move the directory away to start without data',
+    `this file belongs to a snapshot ${hasLog ? 'that is' : 'and a log that are'} gone. Nothing was changed. Restore ` +
+      'the directory from a backup; `holdfast check --fix` can move the file away where the log is complete',
     join(directory, stray),
   );
 }
