@@ -3,6 +3,7 @@ import type { Clock } from './base/clock.js';
 import type { Config } from './base/config.js';
 import { StorageError } from './base/errors.js';
 import type { Log } from './base/log.js';
+import { Checkpointer } from './checkpoint/checkpointer.js';
 import type { DirectoryLock } from './checkpoint/lock.js';
 import { Checkpoints } from './checkpoints.js';
 import type { PersistenceView } from './commands/host.js';
@@ -76,6 +77,7 @@ export class Engine implements Storage, PersistenceView {
   private lock: DirectoryLock | null = null;
   private writer: LogWriter | null = null;
   private pipeline: CommitPipeline | null = null;
+  private checkpointer: Checkpointer | null = null;
   private checkpoints: Checkpoints | null = null;
   private housekeeping: Housekeeping | null = null;
   private graceTimer: NodeJS.Timeout | null = null;
@@ -118,17 +120,7 @@ export class Engine implements Storage, PersistenceView {
    */
   async load(onProgress?: (progress: RecoveryProgress) => void): Promise<LoadSummary> {
     const startedMs = this.clock.monotonicMs();
-    const recovered = await recover({
-      directory: this.directory,
-      keyspace: this.keyspace,
-      files: this.files,
-      clock: this.clock,
-      log: (message) => this.logger.warning(message),
-      onProgress: (progress) => {
-        this.loadProgress = progress.total === 0 ? 1 : progress.done / progress.total;
-        onProgress?.(progress);
-      },
-    });
+    const recovered = await this.recover(onProgress);
     this.lock = recovered.lock;
     this.writer = recovered.writer;
     this.startWriting(recovered);
@@ -144,6 +136,40 @@ export class Engine implements Storage, PersistenceView {
       ms: this.loadDurationMs,
       source: recovered.source,
     };
+  }
+
+  private async recover(onProgress?: (progress: RecoveryProgress) => void): Promise<Recovered> {
+    try {
+      return await recover({
+        directory: this.directory,
+        keyspace: this.keyspace,
+        files: this.files,
+        clock: this.clock,
+        log: (message) => this.logger.warning(message),
+        onProgress: (progress) => {
+          this.loadProgress = progress.total === 0 ? 1 : progress.done / progress.total;
+          onProgress?.(progress);
+        },
+        onSnapshot: (path, storeId) => this.lookThrough(path, storeId),
+      });
+    } catch (error) {
+      await this.checkpointer?.close();
+      throw error;
+    }
+  }
+
+  /** SQLite looks for damage in one thread while the rows are loaded in others; the verdict is awaited after. */
+  private lookThrough(path: string, storeId: Buffer): void {
+    this.checkpointer = this.newCheckpointer(path, storeId);
+    this.checkpointer.start().catch(() => {});
+  }
+
+  private newCheckpointer(path: string, storeId: Buffer): Checkpointer {
+    return new Checkpointer({
+      path,
+      storeId,
+      onFailure: (message, delayMs) => this.checkpoints?.attemptFailed(message, delayMs),
+    });
   }
 
   // ---- Storage: what the dispatcher uses -----------------------------------------------------------
@@ -315,6 +341,7 @@ export class Engine implements Storage, PersistenceView {
       afterTurn: () => this.housekeeping?.turnEnded(),
     });
     this.waitingBatch.handOver(this.pipeline);
+    this.checkpointer ??= this.newCheckpointer(recovered.snapshotPath, recovered.storeId);
     this.checkpoints = new Checkpoints({
       config: this.config,
       clock: this.clock,
@@ -323,7 +350,7 @@ export class Engine implements Storage, PersistenceView {
       pipeline: this.pipeline,
       keyspace: this.keyspace,
       snapshotPath: recovered.snapshotPath,
-      storeId: recovered.storeId,
+      checkpointer: this.checkpointer,
       checkpointedSeq: recovered.checkpointedSeq,
     });
     this.housekeeping = new Housekeeping(this.keyspace, this.clock, () => this.pipeline!.endCommand());

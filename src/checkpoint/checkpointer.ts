@@ -53,6 +53,7 @@ export class Checkpointer {
   private worker: Worker | undefined;
   private ready = false;
   private job: Job | undefined;
+  private startPromise: Promise<void> | undefined;
   private starting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   private closing: { resolve: (complete: boolean) => void } | undefined;
   private closed = false;
@@ -72,12 +73,17 @@ export class Checkpointer {
     return this.job !== undefined;
   }
 
-  /** @throws StorageError when the snapshot cannot be opened, is damaged, or belongs to another store. */
+  /**
+   * Further calls wait for the first.
+   *
+   * @throws StorageError when the snapshot cannot be opened, is damaged, or belongs to another store.
+   */
   start(): Promise<void> {
-    return new Promise((resolve, reject) => {
+    this.startPromise ??= new Promise((resolve, reject) => {
       this.starting = { resolve, reject };
       this.spawn();
     });
+    return this.startPromise;
   }
 
   /**

@@ -1,4 +1,5 @@
-import type { ExpireAt } from '../keyspace/mutations.js';
+import { latin1 } from '../base/bytes.js';
+import { type ExpireAt, NO_EXPIRY } from '../keyspace/mutations.js';
 import { type Connection, type Statement, sqliteCode } from './sqlite.js';
 
 /** Rows of one page; measured flat between 1000 and 5000. */
@@ -77,21 +78,49 @@ export class PagedQuery {
   }
 }
 
-/** Joined rows, read from front to back: the numbers of a row, then its bytes. */
+/** Joined rows, read from front to back; what `next` found is valid until the next call. */
 export class RowPage {
+  /** The type of a key, the collection of a field. */
+  owner = 0;
+  expireAt: ExpireAt = NO_EXPIRY;
+  content = 0;
+  checksum = 0;
+  /** Where the name (a key, a field) and the value lie in `bytes`. */
+  nameStart = 0;
+  nameEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
   private at = 0;
-  private nameStart = 0;
-  private nameEnd = 0;
 
   constructor(
-    readonly bytes: Buffer,
+    readonly bytes: Uint8Array,
     readonly rows: number,
     /** True when the query found as many rows as it asked for: there may be more. */
     readonly full: boolean,
   ) {}
 
+  /** Steps to the next row. There must be one. */
+  next(): void {
+    this.owner = this.number();
+    const nameBytes = this.number();
+    const valueBytes = this.number();
+    this.expireAt = this.expiry();
+    this.content = this.number();
+    this.checksum = this.number();
+    this.nameStart = this.at;
+    this.nameEnd = this.nameStart + nameBytes;
+    this.valueStart = this.nameEnd;
+    this.valueEnd = this.valueStart + valueBytes;
+    this.at = this.valueEnd;
+  }
+
+  /** A copy of the present row's name. */
+  name(): Buffer {
+    return Buffer.from(this.bytes.subarray(this.nameStart, this.nameEnd));
+  }
+
   /** The next number, 0 to 2^53 - 1. */
-  number(): number {
+  private number(): number {
     const { bytes } = this;
     let { at } = this;
     let value = 0;
@@ -101,32 +130,12 @@ export class RowPage {
   }
 
   /** The next number, 0 to 2^63 - 1. */
-  expiry(): ExpireAt {
+  private expiry(): ExpireAt {
     const start = this.at;
     const value = this.number();
     const end = this.at - 1;
     if (end - start <= SAFE_DIGITS || Number.isSafeInteger(value)) return value;
-    return BigInt(this.bytes.toString('latin1', start, end));
-  }
-
-  /** Steps over the name of the row, and remembers it. @returns where it begins. */
-  name(length: number): number {
-    this.nameStart = this.at;
-    this.at += length;
-    this.nameEnd = this.at;
-    return this.nameStart;
-  }
-
-  /** Steps over the value of the row. @returns where it begins. */
-  value(length: number): number {
-    const start = this.at;
-    this.at += length;
-    return start;
-  }
-
-  /** A copy of the name read last: where the next page goes on. */
-  lastName(): Buffer {
-    return Buffer.from(this.bytes.subarray(this.nameStart, this.nameEnd));
+    return BigInt(latin1(this.bytes, start, end));
   }
 }
 
