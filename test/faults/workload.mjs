@@ -44,9 +44,13 @@ export class Writer {
   acknowledgedAtMs = 0;
   /** Steps sent and not answered. @type {{ step: Step, sentMs: number }[]} */
   #underWay = [];
+  /** Steps refused, where that does not say that they had no effect. @type {{ step: Step, sentMs: number }[]} */
+  #refused = [];
   /** For everysec after a power cut: the steps answered since the last comparison. @type {Acknowledged[]} */
   #answered = [];
   #rememberAnswers;
+  #refusalsAreOpen;
+  #shortLivedKeys;
   #random;
   #largest;
 
@@ -59,8 +63,23 @@ export class Writer {
    * @param {boolean} [options.fieldExpiry] false for a server without HSETEX
    * @param {boolean} [options.rememberAnswers] so that `settleSuffix` can go back behind what was acknowledged
    * @param {number} [options.largestValue] bytes
+   * @param {boolean} [options.refusalsAreOpen] a disk that refuses to say whether it kept a write, as one that loses
+   *   its power does, leaves open what an error reply means: the write may be there
+   * @param {boolean} [options.shortLived] false for data that do not change by themselves
    */
-  constructor(database, { seed, fieldExpiry = true, rememberAnswers = false, largestValue = 20_000 }) {
+  constructor(
+    database,
+    {
+      seed,
+      fieldExpiry = true,
+      rememberAnswers = false,
+      refusalsAreOpen = false,
+      largestValue = 20_000,
+      shortLived = true,
+    },
+  ) {
+    this.#refusalsAreOpen = refusalsAreOpen;
+    this.#shortLivedKeys = shortLived;
     this.database = database;
     this.fieldExpiry = fieldExpiry;
     this.#random = new Random(seed * 1000 + database);
@@ -113,6 +132,7 @@ export class Writer {
     const { step, sentMs } = /** @type {{ step: Step, sentMs: number }} */ (this.#underWay.shift());
     if (reply instanceof Error && (REFUSALS.test(reply.message) || /^EXECABORT/.test(reply.message))) {
       this.tally.refused++;
+      if (this.#refusalsAreOpen) this.#refused.push({ step, sentMs });
       return;
     }
     const moment = { from: sentMs, to: Date.now() };
@@ -136,7 +156,7 @@ export class Writer {
    */
   async settle(connection) {
     const { state: found, moment } = await readState(connection, this.database, this.fieldExpiry);
-    const unanswered = this.#underWay.splice(0);
+    const unanswered = [...this.#refused.splice(0), ...this.#underWay.splice(0)];
     const survived = this.#survivors(unanswered, found, moment);
     this.tally.unanswered += unanswered.length;
     const problems = this.contradictions.splice(0);
@@ -166,9 +186,10 @@ export class Writer {
   async settleSuffix(connection, before, cutAtMs) {
     const { state: found, moment } = await readState(connection, this.database, this.fieldExpiry);
     const answered = this.#answered.splice(0);
-    const unanswered = this.#underWay
-      .splice(0)
-      .map(({ step, sentMs }) => ({ step, moment: { from: sentMs, to: cutAtMs } }));
+    const unanswered = [...this.#refused.splice(0), ...this.#underWay.splice(0)].map(({ step, sentMs }) => ({
+      step,
+      moment: { from: sentMs, to: cutAtMs },
+    }));
     const all = [...answered, ...unanswered];
     const state = cloneState(before);
     let kept = -1;
@@ -211,7 +232,7 @@ export class Writer {
     if (chance < 3) return steps.flush();
     if (chance < 103) return steps.count(this.database, SHARED_DATABASE);
     if (chance < 173) return this.#transaction();
-    if (chance < 253) return this.#shortLived();
+    if (chance < 253 && this.#shortLivedKeys) return this.#shortLived();
     if (chance < 653) return this.#onString();
     return this.#onHash();
   }
