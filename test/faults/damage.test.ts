@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StorageError } from '../../src/base/errors.js';
 import { openSnapshot } from '../../src/checkpoint/snapshot-file.js';
 import { GROUP_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../src/log/format.js';
@@ -39,6 +39,10 @@ beforeAll(async () => {
   plain = await makeTemplate({ segments: 3, checkpointed: 0, seed: 1 });
   checkpointed = await makeTemplate({ segments: 4, checkpointed: 2, seed: 2 });
   foreign = await makeTemplate({ segments: 3, checkpointed: 1, seed: 3 });
+});
+
+afterAll(async () => {
+  for (const template of [plain, checkpointed, foreign]) await template.dispose();
 });
 
 const snapshotIn = (directory: string) => join(directory, 'snapshot.sqlite');

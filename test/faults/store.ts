@@ -146,6 +146,8 @@ export interface Template {
   readonly covered: number;
   /** Segments and snapshots as they were before they were deleted or replaced. */
   readonly attic: string;
+  /** Removes both. */
+  dispose(): Promise<void>;
 }
 
 export const GROUPS_PER_SEGMENT = 5;
@@ -159,8 +161,8 @@ export async function makeTemplate(options: {
   checkpointed: number;
   seed: number;
 }): Promise<Template> {
-  const directory = (await scratchDirectory()).path;
-  const attic = (await scratchDirectory()).path;
+  const { path: directory, cleanup } = await scratchDirectory();
+  const { path: attic, cleanup: cleanUpAttic } = await scratchDirectory();
   const random = new Random(options.seed);
   const store = await Store.open(directory);
   const { writer } = store.recovered;
@@ -178,7 +180,11 @@ export async function makeTemplate(options: {
     }
   }
   store.close();
-  return { directory, digests, covered: options.checkpointed * GROUPS_PER_SEGMENT, attic };
+  const dispose = async () => {
+    await cleanup();
+    await cleanUpAttic();
+  };
+  return { directory, digests, covered: options.checkpointed * GROUPS_PER_SEGMENT, attic, dispose };
 }
 
 /** A copy of the template to be damaged, gone when the test ends. */
