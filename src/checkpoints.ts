@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import type { Clock } from './base/clock.js';
 import type { Config } from './base/config.js';
 import type { Log } from './base/log.js';
-import type { Checkpointer } from './checkpoint/checkpointer.js';
+import { CheckpointAbandoned, type Checkpointer } from './checkpoint/checkpointer.js';
 import type { CommitPipeline } from './commit.js';
 import type { Keyspace } from './keyspace/keyspace.js';
 import type { LogWriter } from './log/writer.js';
@@ -24,6 +24,8 @@ export interface CheckpointsOptions {
 const LOOK_INTERVAL_MS = 250;
 /** A segment that outgrows this is sealed, checkpoint or not, so that no file grows without bound. */
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+/** How long a stop waits for the last checkpoint. Service managers expect the whole stop within ten seconds. */
+const CLOSE_MS = 6000;
 /** A checkpoint fails after so many attempts in a row: three seconds, unless each takes long. */
 const ATTEMPTS = 5;
 /** After a failed checkpoint the next is tried after this long, then twice as long, and so on. */
@@ -49,8 +51,10 @@ export class Checkpoints {
   private readonly keyspace: Keyspace;
   private readonly snapshotPath: string;
   private readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'close'>;
+  private readonly closing = new AbortController();
   private timer: NodeJS.Timeout | null = null;
   private sealing = false;
+  private suspending = false;
   private lastRunMs: number;
   private mutationsCovered: number;
   private notBeforeMs = 0;
@@ -107,22 +111,29 @@ export class Checkpoints {
   async suspended(action: () => Promise<void>): Promise<void> {
     await this.idle();
     this.running = true;
+    this.suspending = true;
     const done = action().finally(() => {
       this.running = false;
+      this.suspending = false;
     });
     this.current = done.catch(() => {});
     await done;
   }
 
-  /** Lets what runs end, checkpoints what is left if asked to, and closes the snapshot. */
+  /**
+   * Lets what runs end, checkpoints what is left if asked to, and closes the snapshot. After `CLOSE_MS` the
+   * checkpoint is given up, which loses nothing: the log keeps what the snapshot has not.
+   */
   async close(checkpoint: boolean): Promise<void> {
     if (this.timer) clearInterval(this.timer);
-    await this.idle();
+    const deadline = setTimeout(() => this.closing.abort(), CLOSE_MS);
     try {
+      await this.idle();
       if (checkpoint && this.writer.lastSeq > this.checkpointedSeq) await this.begin();
     } catch {
       // Reported by `begin`. The log has everything; the next start reads it from there.
     } finally {
+      clearTimeout(deadline);
       await this.checkpointer.close();
     }
   }
@@ -141,8 +152,9 @@ export class Checkpoints {
   }
 
   private look(): void {
-    if (this.running || this.writer.failure) return;
-    if (this.isDue()) this.begin().catch(() => {});
+    if (this.suspending || this.writer.failure) return;
+    if (!this.running && this.isDue()) this.begin().catch(() => {});
+    // While a checkpoint runs too: what is sealed meanwhile is for the next one.
     else if (this.writer.segmentBytes > SEGMENT_BYTES_MAX) this.seal();
   }
 
@@ -208,7 +220,7 @@ export class Checkpoints {
       previousSeq: header.previousSeq,
       lastSeq,
     }));
-    const { lastSeq } = await this.checkpointer.run(segments, ATTEMPTS);
+    const { lastSeq } = await this.checkpointer.run(segments, ATTEMPTS, this.closing.signal);
     this.checkpointedSeq = lastSeq;
     // Only now, when the snapshot has them for good.
     this.writer.remove(lastSeq);
@@ -222,6 +234,13 @@ export class Checkpoints {
   }
 
   private failed(error: Error): void {
+    if (error instanceof CheckpointAbandoned) {
+      this.log.notice(
+        `The last checkpoint was given up after ${CLOSE_MS / 1000} seconds; the log keeps the rest, and the next ` +
+          'start reads it from there',
+      );
+      return;
+    }
     this.failures++;
     this.lastError = error.message;
     const waitMs = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** (this.failures - 1));

@@ -1,20 +1,21 @@
 import { assert } from '../base/assert.js';
-import { latin1 } from '../base/bytes.js';
+import { equalBytes } from '../base/bytes.js';
 import { type ExpireAt, type FieldList, type MutationSink, NO_EXPIRY } from '../keyspace/mutations.js';
-import { Change, Overlay, type Pending, PendingKey } from './overlay.js';
+import { Change, NONE, Overlay } from './overlay.js';
 import { NO_CONTENT } from './rows.js';
-import type { SnapshotWriter } from './snapshot-writer.js';
+import { NO_DATABASE, type SnapshotWriter } from './snapshot-writer.js';
 
 /**
- * Memory that the pending changes may take. The larger, the more rows of one page are written together: at
- * 64 MiB some 250,000 small keys.
+ * Memory that the pending changes may take. The larger, the more rows of one page are written together, and
+ * the more often a key that changes again costs nothing: at 64 MiB some 480,000 keys of 17 bytes with values
+ * of 64.
  */
 const BATCH_BYTES = 64 * 1024 * 1024;
 
 export interface ApplierOptions {
   /** Commit at the end of the group that reaches this many bytes of pending changes; 64 MiB. */
   readonly batchBytes?: number;
-  /** Called now and then while a batch is written, between statements. */
+  /** Called now and then while rows are written, between statements. What it throws ends the work. */
   readonly onProgress?: () => void;
 }
 
@@ -27,10 +28,10 @@ export interface ApplierStats {
 
 const ROWS_PER_PROGRESS = 4096;
 
-/** Two keys in the order of their rows' collections: neighbours in stored_hash_fields are written together. */
+/** A hash whose fields are to be written in the order of their collections, which is that of the rows. */
 interface HashToWrite {
   readonly collection: number;
-  readonly pending: PendingKey;
+  readonly entry: number;
 }
 
 /**
@@ -91,9 +92,16 @@ export class Applier implements MutationSink {
     this.stats.commits++;
   }
 
+  /** Gives back the memory of batches, when nothing is to be applied for a while. */
+  release(): void {
+    assert(!this.uncommitted && !this.inTransaction, 'changes are pending');
+    this.overlay.release();
+  }
+
   /** Forgets everything since the last commit. */
   abort(): void {
-    this.overlay.clear();
+    this.overlay.release();
+    this.writer.dropRows();
     this.inTransaction = false;
     this.spilled = false;
     this.uncommitted = false;
@@ -110,10 +118,9 @@ export class Applier implements MutationSink {
     valueEnd: number,
     expireAt: ExpireAt,
   ): void {
-    const pending = this.overlay.findOrAdd(db, latin1(key, keyStart, keyEnd));
-    pending.becomeValue();
-    pending.expireAt = expireAt;
-    this.overlay.store(pending, value, valueStart, valueEnd);
+    const entry = this.overlay.findOrAdd(db, key, keyStart, keyEnd);
+    this.overlay.becomeValue(entry, expireAt);
+    this.overlay.store(entry, value, valueStart, valueEnd);
     this.spillIfLarge();
   }
 
@@ -127,23 +134,23 @@ export class Applier implements MutationSink {
     valueStart: number,
     valueEnd: number,
   ): void {
-    const name = latin1(key, keyStart, keyEnd);
-    const pending = this.overlay.findOrAdd(db, name);
-    assert(pending.change !== Change.hash, 'a range is written into a hash');
-    if (pending.change === Change.none) this.fetchString(db, name, pending);
-    if (pending.change === Change.absent) this.startString(pending);
-    this.overlay.storeRange(pending, offset, value, valueStart, valueEnd);
+    const { overlay } = this;
+    const entry = overlay.findOrAdd(db, key, keyStart, keyEnd);
+    assert(overlay.change(entry) !== Change.hash, 'a range is written into a hash');
+    if (overlay.change(entry) === Change.none) this.fetchString(db, entry);
+    if (overlay.change(entry) === Change.absent) this.putValue(entry, NO_BYTES, NO_EXPIRY);
+    overlay.storeRange(entry, offset, value, valueStart, valueEnd);
     this.spillIfLarge();
   }
 
   delete(db: number, key: Uint8Array, keyStart: number, keyEnd: number): void {
-    this.overlay.findOrAdd(db, latin1(key, keyStart, keyEnd)).becomeAbsent();
+    this.overlay.becomeAbsent(this.overlay.findOrAdd(db, key, keyStart, keyEnd));
     this.spillIfLarge();
   }
 
   expireAt(db: number, key: Uint8Array, keyStart: number, keyEnd: number, expireAt: ExpireAt): void {
-    const pending = this.overlay.findOrAdd(db, latin1(key, keyStart, keyEnd));
-    if (pending.change !== Change.absent) pending.setExpiry(expireAt);
+    const entry = this.overlay.findOrAdd(db, key, keyStart, keyEnd);
+    if (this.overlay.change(entry) !== Change.absent) this.overlay.setExpiry(entry, expireAt);
     this.spillIfLarge();
   }
 
@@ -157,20 +164,17 @@ export class Applier implements MutationSink {
     toStart: number,
     toEnd: number,
   ): void {
-    const name = latin1(key, keyStart, keyEnd);
-    const toName = latin1(toKey, toStart, toEnd);
-    if (db === toDb && name === toName) return;
-    const pending = this.overlay.find(db, name);
-    if (pending?.change === Change.absent) return;
-    if (pending?.replaces) {
-      this.overlay.put(toDb, toName, pending);
-      const left = new PendingKey();
-      left.becomeAbsent();
-      this.overlay.put(db, name, left);
+    if (db === toDb && equalBytes(key, keyStart, keyEnd, toKey, toStart, toEnd)) return;
+    const { overlay } = this;
+    const entry = overlay.find(db, key, keyStart, keyEnd);
+    if (entry !== NONE && overlay.change(entry) === Change.absent) return;
+    if (entry !== NONE && overlay.replaces(entry)) {
+      overlay.move(entry, overlay.findOrAdd(toDb, toKey, toStart, toEnd));
     } else {
-      this.settle(db, name);
-      const replaced = this.writer.moveKey(db, bytesOf(name), toDb, bytesOf(toName));
-      if (replaced) this.overlay.remove(toDb, toName);
+      this.settle(db, entry);
+      const from = viewOf(key, keyStart, keyEnd);
+      const moved = this.writer.moveKey(db, from, toDb, viewOf(toKey, toStart, toEnd));
+      if (moved) this.forget(toDb, toKey, toStart, toEnd);
     }
     this.spillIfLarge();
   }
@@ -185,20 +189,19 @@ export class Applier implements MutationSink {
     toStart: number,
     toEnd: number,
   ): void {
-    const name = latin1(key, keyStart, keyEnd);
-    const toName = latin1(toKey, toStart, toEnd);
-    if (db === toDb && name === toName) return;
-    const pending = this.overlay.find(db, name);
-    if (pending?.change === Change.absent) return;
-    if (pending?.change === Change.value) {
-      const target = this.overlay.findOrAdd(toDb, toName);
-      target.becomeValue();
-      target.expireAt = pending.expireAt;
-      this.overlay.store(target, pending.bytes, pending.start, pending.end);
+    if (db === toDb && equalBytes(key, keyStart, keyEnd, toKey, toStart, toEnd)) return;
+    const { overlay } = this;
+    const entry = overlay.find(db, key, keyStart, keyEnd);
+    const change = entry === NONE ? Change.none : overlay.change(entry);
+    if (change === Change.absent) return;
+    if (change === Change.value) {
+      const target = overlay.findOrAdd(toDb, toKey, toStart, toEnd);
+      this.putValue(target, overlay.value(entry), overlay.expireAt(entry));
     } else {
-      this.settle(db, name);
-      const replaced = this.writer.copyKey(db, bytesOf(name), toDb, bytesOf(toName));
-      if (replaced) this.overlay.remove(toDb, toName);
+      this.settle(db, entry);
+      const from = viewOf(key, keyStart, keyEnd);
+      const copied = this.writer.copyKey(db, from, toDb, viewOf(toKey, toStart, toEnd));
+      if (copied) this.forget(toDb, toKey, toStart, toEnd);
     }
     this.spillIfLarge();
   }
@@ -206,33 +209,33 @@ export class Applier implements MutationSink {
   flush(db: number): void {
     this.begin();
     this.overlay.dropDatabase(db);
-    this.writer.deleteDatabase(db);
+    while (this.writer.deleteSomeKeys(db)) this.onProgress();
   }
 
   swap(db: number, otherDb: number): void {
     if (db === otherDb) return;
     this.begin();
     this.overlay.swap(db, otherDb);
-    this.writer.swapDatabases(db, otherDb);
+    this.moveDatabase(db, NO_DATABASE);
+    this.moveDatabase(otherDb, db);
+    this.moveDatabase(NO_DATABASE, otherDb);
   }
 
   hashSet(db: number, key: Uint8Array, keyStart: number, keyEnd: number, fields: FieldList): void {
-    const owner = this.hash(db, key, keyStart, keyEnd);
+    const { overlay } = this;
+    const hash = this.hash(db, key, keyStart, keyEnd);
     for (let index = 0; index < fields.length; index++) {
-      const field = this.field(owner, fields, index);
-      field.change = Change.value;
-      field.setExpiry(fields.expireAt[index]!);
-      this.overlay.store(field, fields.bytes, fields.valueStart[index]!, fields.valueEnd[index]!);
+      const field = this.field(hash, fields, index);
+      overlay.becomeValue(field, fields.expireAt[index]!);
+      overlay.store(field, fields.bytes, fields.valueStart[index]!, fields.valueEnd[index]!);
     }
     this.spillIfLarge();
   }
 
   hashDelete(db: number, key: Uint8Array, keyStart: number, keyEnd: number, fields: FieldList): void {
-    const owner = this.hash(db, key, keyStart, keyEnd);
+    const hash = this.hash(db, key, keyStart, keyEnd);
     for (let index = 0; index < fields.length; index++) {
-      const field = this.field(owner, fields, index);
-      field.change = Change.absent;
-      field.expirySet = false;
+      this.overlay.becomeAbsent(this.field(hash, fields, index));
     }
     this.spillIfLarge();
   }
@@ -245,55 +248,62 @@ export class Applier implements MutationSink {
     fields: FieldList,
     expireAt: ExpireAt,
   ): void {
-    const owner = this.hash(db, key, keyStart, keyEnd);
+    const { overlay } = this;
+    const hash = this.hash(db, key, keyStart, keyEnd);
     for (let index = 0; index < fields.length; index++) {
-      const field = this.field(owner, fields, index);
-      if (field.change !== Change.absent) field.setExpiry(expireAt);
+      const field = this.field(hash, fields, index);
+      if (overlay.change(field) !== Change.absent) overlay.setExpiry(field, expireAt);
     }
     this.spillIfLarge();
   }
 
-  private hash(db: number, key: Uint8Array, keyStart: number, keyEnd: number): PendingKey {
-    const pending = this.overlay.findOrAdd(db, latin1(key, keyStart, keyEnd));
-    assert(pending.change !== Change.value, 'fields are written into a string');
-    if (pending.change !== Change.hash) pending.becomeHash();
-    return pending;
+  private hash(db: number, key: Uint8Array, keyStart: number, keyEnd: number): number {
+    const entry = this.overlay.findOrAdd(db, key, keyStart, keyEnd);
+    const change = this.overlay.change(entry);
+    assert(change !== Change.value, 'fields are written into a string');
+    if (change !== Change.hash) this.overlay.becomeHash(entry);
+    return entry;
   }
 
-  private field(owner: PendingKey, fields: FieldList, index: number): Pending {
-    return this.overlay.field(
-      owner,
-      latin1(fields.bytes, fields.fieldStart[index]!, fields.fieldEnd[index]!),
-    );
+  private field(hash: number, fields: FieldList, index: number): number {
+    return this.overlay.field(hash, fields.bytes, fields.fieldStart[index]!, fields.fieldEnd[index]!);
+  }
+
+  private putValue(entry: number, value: Uint8Array, expireAt: ExpireAt): void {
+    this.overlay.becomeValue(entry, expireAt);
+    this.overlay.store(entry, value, 0, value.length);
   }
 
   /** Brings the snapshot's value of a key into the overlay: a part of it is about to change. */
-  private fetchString(db: number, name: string, pending: PendingKey): void {
-    const stored = this.writer.readString(db, bytesOf(name));
+  private fetchString(db: number, entry: number): void {
+    const { overlay } = this;
+    const stored = this.writer.readString(db, overlay.name(entry));
     if (stored === undefined) {
-      pending.becomeAbsent();
+      overlay.becomeAbsent(entry);
       return;
     }
-    const expireAt = pending.expirySet ? pending.expireAt : stored.expireAt;
-    pending.becomeValue();
-    pending.expireAt = expireAt;
-    this.overlay.store(pending, stored.value, 0, stored.value.length);
-  }
-
-  private startString(pending: PendingKey): void {
-    pending.becomeValue();
-    pending.expireAt = NO_EXPIRY;
-    pending.end = pending.start;
+    const expireAt = overlay.expirySet(entry) ? overlay.expireAt(entry) : stored.expireAt;
+    this.putValue(entry, stored.value, expireAt);
   }
 
   /** Writes what is pending for one key, so that SQL can work on its rows. */
-  private settle(db: number, name: string): void {
+  private settle(db: number, entry: number): void {
     this.begin();
-    const pending = this.overlay.find(db, name);
-    if (pending === undefined) return;
-    const hash = this.writeKey(db, name, pending);
+    if (entry === NONE) return;
+    const hash = this.writeKey(db, entry);
     if (hash !== undefined) this.writeFields(hash);
-    this.overlay.remove(db, name);
+    this.writer.endRows();
+    this.overlay.forget(entry);
+  }
+
+  /** What was pending for a key has been replaced in the snapshot itself. */
+  private forget(db: number, key: Uint8Array, start: number, end: number): void {
+    const entry = this.overlay.find(db, key, start, end);
+    if (entry !== NONE) this.overlay.forget(entry);
+  }
+
+  private moveDatabase(db: number, toDb: number): void {
+    while (this.writer.moveSomeKeys(db, toDb)) this.onProgress();
   }
 
   /** One group alone can be larger than memory should be: its rows go into the open transaction early. */
@@ -312,56 +322,63 @@ export class Applier implements MutationSink {
   private writeOverlay(): void {
     this.begin();
     const hashes: HashToWrite[] = [];
-    for (const [db, keys] of this.overlay.databases) {
-      for (const name of [...keys.keys()].sort()) {
-        const hash = this.writeKey(db, name, keys.get(name)!);
+    for (const db of this.overlay.databaseNumbers()) {
+      for (const entry of this.overlay.keys(db)) {
+        const hash = this.writeKey(db, entry);
         if (hash !== undefined) hashes.push(hash);
       }
     }
     hashes.sort((a, b) => a.collection - b.collection);
     for (const hash of hashes) this.writeFields(hash);
+    this.writer.endRows();
     this.overlay.clear();
   }
 
   /** @returns the hash whose fields are still to be written. */
-  private writeKey(db: number, name: string, pending: PendingKey): HashToWrite | undefined {
+  private writeKey(db: number, entry: number): HashToWrite | undefined {
+    const { overlay } = this;
+    const change = overlay.change(entry);
+    if (change === Change.none && !overlay.expirySet(entry)) return undefined;
     this.countRow();
-    const key = bytesOf(name);
-    switch (pending.change) {
+    const key = overlay.name(entry);
+    switch (change) {
       case Change.value:
-        this.writer.putString(db, key, pendingValue(pending), pending.expireAt);
+        this.writer.putString(db, key, overlay.value(entry), overlay.expireAt(entry));
         return undefined;
       case Change.absent:
         this.writer.deleteKey(db, key);
         return undefined;
       case Change.none:
-        if (pending.expirySet) this.writer.setExpiry(db, key, pending.expireAt);
+        this.writer.setExpiry(db, key, overlay.expireAt(entry));
         return undefined;
       case Change.hash:
-        return this.writeHash(db, key, pending);
+        return this.writeHash(db, key, entry);
     }
   }
 
-  private writeHash(db: number, key: Buffer, pending: PendingKey): HashToWrite | undefined {
-    const existing = pending.replaces ? NO_CONTENT : this.writer.findHash(db, key);
+  private writeHash(db: number, key: Buffer, entry: number): HashToWrite {
+    const { overlay } = this;
+    const existing = overlay.replaces(entry) ? NO_CONTENT : this.writer.findHash(db, key);
     if (existing !== NO_CONTENT) {
-      if (pending.expirySet) this.writer.setExpiry(db, key, pending.expireAt);
-      return { collection: existing, pending };
+      if (overlay.expirySet(entry)) this.writer.setExpiry(db, key, overlay.expireAt(entry));
+      return { collection: existing, entry };
     }
-    const expireAt = pending.expirySet ? pending.expireAt : NO_EXPIRY;
-    return { collection: this.writer.putHash(db, key, expireAt), pending };
+    const expireAt = overlay.expirySet(entry) ? overlay.expireAt(entry) : NO_EXPIRY;
+    return { collection: this.writer.putHash(db, key, expireAt), entry };
   }
 
-  private writeFields({ collection, pending }: HashToWrite): void {
-    for (const name of [...pending.fields.keys()].sort()) {
+  private writeFields({ collection, entry }: HashToWrite): void {
+    const { overlay } = this;
+    for (const field of overlay.fields(entry)) {
       this.countRow();
-      const field = pending.fields.get(name)!;
-      if (field.change === Change.value) {
-        this.writer.putField(collection, bytesOf(name), pendingValue(field), field.expireAt);
-      } else if (field.change === Change.absent) {
-        this.writer.deleteField(collection, bytesOf(name));
+      const name = overlay.name(field);
+      const change = overlay.change(field);
+      if (change === Change.value) {
+        this.writer.putField(collection, name, overlay.value(field), overlay.expireAt(field));
+      } else if (change === Change.absent) {
+        this.writer.deleteField(collection, name);
       } else {
-        this.writer.setFieldExpiry(collection, bytesOf(name), field.expireAt);
+        this.writer.setFieldExpiry(collection, name, overlay.expireAt(field));
       }
     }
   }
@@ -371,10 +388,8 @@ export class Applier implements MutationSink {
   }
 }
 
-function bytesOf(name: string): Buffer {
-  return Buffer.from(name, 'latin1');
-}
+const NO_BYTES = Buffer.alloc(0);
 
-function pendingValue(pending: Pending): Buffer {
-  return pending.bytes.subarray(pending.start, pending.end);
+function viewOf(bytes: Uint8Array, start: number, end: number): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start);
 }

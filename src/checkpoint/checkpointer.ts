@@ -7,8 +7,10 @@ export type { CheckpointResult, SealedSegment } from './messages.js';
 
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
-/** A single statement of SQLite (emptying a large database) can take many seconds without a sign of life. */
+/** A single statement of SQLite (deleting a hash of millions of fields) can take seconds without a sign of life. */
 const SILENCE_MS = 60_000;
+/** Longer than most pauses of a store that is written all the time, so that these do not end the worker. */
+const IDLE_MS = 5000;
 
 export interface CheckpointerOptions {
   /** The snapshot; it must exist. */
@@ -21,6 +23,8 @@ export interface CheckpointerOptions {
   readonly checkStructure?: boolean;
   /** A busy worker that says nothing for so long is replaced; 60 s. */
   readonly silenceMs?: number;
+  /** A worker without work is ended after so long; 5 s. */
+  readonly idleMs?: number;
   /** Wait after the first failure, doubled after each further one up to 10 s; 100 ms. */
   readonly firstDelayMs?: number;
   /** Commit at this many bytes of pending changes; see Applier. */
@@ -29,9 +33,19 @@ export interface CheckpointerOptions {
   readonly startWorker?: (settings: WorkerSettings) => Worker;
 }
 
+/** The job was given up before its end: what the snapshot does not have yet is in the log. */
+export class CheckpointAbandoned extends StorageError {
+  override name = 'CheckpointAbandoned';
+
+  constructor(path: string) {
+    super('the checkpoint was given up', path);
+  }
+}
+
 interface Job {
   readonly segments: readonly SealedSegment[];
   attemptsLeft: number;
+  readonly signal: AbortSignal | undefined;
   readonly resolve: (result: CheckpointResult) => void;
   readonly reject: (error: Error) => void;
 }
@@ -43,6 +57,9 @@ interface Job {
  *
  * There is never more than one worker, so never more than one writer: a silent one must have ended before
  * the next is started.
+ *
+ * A worker that has nothing to do is ended, and with it goes all its memory: an engine's heap and SQLite's
+ * page cache would otherwise stay in the process until the next checkpoint.
  */
 export class Checkpointer {
   /** The last failure, for INFO; undefined again after a success. */
@@ -56,10 +73,16 @@ export class Checkpointer {
   private startPromise: Promise<void> | undefined;
   private starting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   private closing: { resolve: (complete: boolean) => void } | undefined;
+  /** The worker was told to close because it was idle. */
+  private retiring = false;
+  /** What the worker said when it closed: the .sqlite file alone is complete. */
+  private complete = false;
   private closed = false;
   private closePromise: Promise<boolean> | undefined;
   private silenceTimer: NodeJS.Timeout | undefined;
   private retryTimer: NodeJS.Timeout | undefined;
+  private idleTimer: NodeJS.Timeout | undefined;
+  private readonly abandonFlag = new Int32Array(new SharedArrayBuffer(4));
   private delayMs: number;
   private structureChecked: boolean;
 
@@ -90,17 +113,28 @@ export class Checkpointer {
    * Brings the segments into the snapshot. One job at a time.
    *
    * @param attempts how often to try; without end by default.
+   * @param signal gives the job up: the attempt under way ends at the next opportunity, within a second unless
+   *   a single statement takes longer, and is rolled back to its last commit. No other job is taken after it.
    * @returns when everything in the segments is durable in the snapshot.
-   * @throws Error after the last attempt, after `close`, or at once when trying again cannot help.
+   * @throws Error after the last attempt, after `close`, when given up, or at once when trying again cannot help.
    */
-  run(segments: readonly SealedSegment[], attempts = Number.POSITIVE_INFINITY): Promise<CheckpointResult> {
+  run(
+    segments: readonly SealedSegment[],
+    attempts = Number.POSITIVE_INFINITY,
+    signal?: AbortSignal,
+  ): Promise<CheckpointResult> {
     assert(!this.busy, 'one checkpoint at a time');
     assert(this.closePromise === undefined, 'the checkpointer is closed');
-    return new Promise((resolve, reject) => {
-      this.job = { segments, attemptsLeft: attempts, resolve, reject };
+    if (signal?.aborted) return Promise.reject(new CheckpointAbandoned(this.options.path));
+    const giveUp = (): void => this.abandon();
+    signal?.addEventListener('abort', giveUp, { once: true });
+    const result = new Promise<CheckpointResult>((resolve, reject) => {
+      this.job = { segments, attemptsLeft: attempts, signal, resolve, reject };
+      clearTimeout(this.idleTimer);
       this.holdProcess();
       this.attempt();
     });
+    return result.finally(() => signal?.removeEventListener('abort', giveUp));
   }
 
   /**
@@ -116,18 +150,20 @@ export class Checkpointer {
         this.stopRetrying();
         this.rejectJob(new Error(`the checkpoint was given up: ${this.lastError}`));
       }
-      if (this.worker === undefined) this.finishClosing(false);
-      else if (!this.busy && this.ready) this.send({ kind: 'close' });
+      if (this.worker === undefined) this.finishClosing();
+      else if (!this.busy && this.ready) this.closeWorker();
     });
     return this.closePromise;
   }
 
   private spawn(): void {
     const { path, storeId, batchBytes } = this.options;
-    const settings = { path, storeId, checkStructure: !this.structureChecked, batchBytes };
+    const abandon = this.abandonFlag.buffer as SharedArrayBuffer;
+    const settings = { path, storeId, checkStructure: !this.structureChecked, batchBytes, abandon };
     const worker = (this.options.startWorker ?? startWorker)(settings);
     this.worker = worker;
     this.ready = false;
+    this.complete = false;
     worker.on('message', (message: FromWorker) => this.receive(message));
     worker.on('error', (error) => this.fail(`the checkpoint worker failed: ${error.message}`, false));
     worker.on('exit', (code) => this.workerEnded(code));
@@ -155,7 +191,8 @@ export class Checkpointer {
         this.fail(message.message, message.permanent);
         break;
       case 'closed':
-        this.finishClosing(message.complete);
+        this.complete = message.complete;
+        if (this.closing !== undefined) this.finishClosing();
         break;
     }
   }
@@ -167,8 +204,34 @@ export class Checkpointer {
     this.starting?.resolve();
     this.starting = undefined;
     if (this.retryTimer === undefined && this.job !== undefined) this.attempt();
-    else if (this.closing !== undefined) this.send({ kind: 'close' });
+    else if (this.closing !== undefined) this.closeWorker();
+    else if (this.job === undefined) this.retireWhenIdle();
     this.holdProcess();
+  }
+
+  private retireWhenIdle(): void {
+    clearTimeout(this.idleTimer);
+    this.idleTimer = setTimeout(() => {
+      this.retiring = true;
+      this.closeWorker();
+    }, this.options.idleMs ?? IDLE_MS);
+    this.idleTimer.unref();
+  }
+
+  /** It takes no more jobs; what it was told before comes first. */
+  private closeWorker(): void {
+    clearTimeout(this.idleTimer);
+    this.ready = false;
+    this.send({ kind: 'close' });
+  }
+
+  private abandon(): void {
+    if (this.job === undefined) return;
+    Atomics.store(this.abandonFlag, 0, 1);
+    // Nothing is under way while it waits for its next attempt.
+    if (this.retryTimer === undefined) return;
+    this.stopRetrying();
+    this.rejectJob(new CheckpointAbandoned(this.options.path));
   }
 
   /** A worker with something to do keeps the process from ending; one that waits for work does not. */
@@ -187,7 +250,8 @@ export class Checkpointer {
     this.job = undefined;
     this.holdProcess();
     job?.resolve(result);
-    if (this.closing !== undefined) this.send({ kind: 'close' });
+    if (this.closing !== undefined) this.closeWorker();
+    else this.retireWhenIdle();
   }
 
   /** An attempt has failed: whatever the reason, the segments stay where they are. */
@@ -201,14 +265,24 @@ export class Checkpointer {
     }
     if (this.job === undefined || this.retryTimer !== undefined) return;
     this.job.attemptsLeft--;
+    if (this.job.signal?.aborted) {
+      this.endJob(new CheckpointAbandoned(this.options.path));
+      return;
+    }
     if (permanent || this.job.attemptsLeft <= 0 || this.closing !== undefined) {
-      this.rejectJob(new StorageError(message, this.options.path));
-      if (this.closing !== undefined && this.ready) this.send({ kind: 'close' });
+      this.endJob(new StorageError(message, this.options.path));
       return;
     }
     this.options.onFailure?.(message, this.delayMs);
     this.retryTimer = setTimeout(() => this.retry(), this.delayMs);
     this.delayMs = Math.min(this.delayMs * 2, LONGEST_DELAY_MS);
+  }
+
+  private endJob(error: Error): void {
+    this.rejectJob(error);
+    if (!this.ready) return;
+    if (this.closing !== undefined) this.closeWorker();
+    else this.retireWhenIdle();
   }
 
   private retry(): void {
@@ -217,11 +291,18 @@ export class Checkpointer {
   }
 
   private workerEnded(code: number): void {
+    const { retiring } = this;
     this.worker = undefined;
     this.ready = false;
+    this.retiring = false;
+    clearTimeout(this.idleTimer);
     if (this.closing !== undefined) {
       this.rejectJob(new StorageError('the checkpoint worker ended', this.options.path));
-      this.finishClosing(false);
+      this.finishClosing();
+      return;
+    }
+    if (retiring) {
+      if (this.job !== undefined) this.attempt();
       return;
     }
     this.fail(`the checkpoint worker ended unexpectedly (exit code ${code})`, false);
@@ -261,14 +342,14 @@ export class Checkpointer {
     job?.reject(error);
   }
 
-  private finishClosing(complete: boolean): void {
+  private finishClosing(): void {
     if (this.closed) return;
     this.closed = true;
     this.stopWatching();
     this.stopRetrying();
     const { worker } = this;
-    if (worker === undefined) this.closing?.resolve(complete);
-    else worker.once('exit', () => this.closing?.resolve(complete));
+    if (worker === undefined) this.closing?.resolve(this.complete);
+    else worker.once('exit', () => this.closing?.resolve(this.complete));
   }
 
   private send(message: ToWorker): void {

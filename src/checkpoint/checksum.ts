@@ -13,7 +13,7 @@ import type { ExpireAt } from '../keyspace/mutations.js';
 export const RESIDUE_MODULUS = 4294967291;
 
 /** Below this a table lookup for each byte costs less than the call into zlib with a view made for it. */
-const LONG_BYTES = 160;
+const LONG_BYTES = 240;
 
 const TABLE = makeTable();
 
@@ -69,18 +69,32 @@ export function residue(expireAt: ExpireAt): number {
 export function crc32(bytes: Uint8Array, start: number, end: number): number {
   if (end - start >= LONG_BYTES) return zlibCrc32(bytes.subarray(start, end));
   let crc = -1;
-  for (let at = start; at < end; at++) crc = TABLE[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
+  let at = start;
+  // Four bytes at a time: their lookups do not wait for each other.
+  for (; at + 4 <= end; at += 4) {
+    crc =
+      TABLE[768 + ((crc ^ bytes[at]!) & 0xff)]! ^
+      TABLE[512 + (((crc >>> 8) ^ bytes[at + 1]!) & 0xff)]! ^
+      TABLE[256 + (((crc >>> 16) ^ bytes[at + 2]!) & 0xff)]! ^
+      TABLE[(crc >>> 24) ^ bytes[at + 3]!]!;
+  }
+  for (; at < end; at++) crc = TABLE[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
   return ~crc >>> 0;
 }
 
+/** Four tables: what a byte contributes when none, one, two or three more bytes follow it. */
 function makeTable(): Int32Array {
-  const table = new Int32Array(256);
+  const table = new Int32Array(4 * 256);
   for (let index = 0; index < 256; index++) {
     let remainder = index;
     for (let bit = 0; bit < 8; bit++) {
       remainder = remainder & 1 ? (remainder >>> 1) ^ 0xedb88320 : remainder >>> 1;
     }
     table[index] = remainder;
+  }
+  for (let index = 256; index < table.length; index++) {
+    const before = table[index - 256]!;
+    table[index] = (before >>> 8) ^ table[before & 0xff]!;
   }
   return table;
 }

@@ -18,6 +18,8 @@ export interface WorkerSettings {
   readonly checkStructure: boolean;
   /** Commit at this many bytes of pending changes. */
   readonly batchBytes: number | undefined;
+  /** One 32-bit word; once it is not 0, the worker gives up what it is doing, between two statements. */
+  readonly abandon: SharedArrayBuffer;
 }
 
 export interface CheckpointResult {

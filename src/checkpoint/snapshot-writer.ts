@@ -2,14 +2,17 @@ import { assert } from '../base/assert.js';
 import { holdfastVersion } from '../base/version.js';
 import type { ExpireAt } from '../keyspace/mutations.js';
 import { crc32, fieldChecksum, keyChecksum, metaChecksum, RESIDUE_MODULUS, residue } from './checksum.js';
+import { RowGatherer, repeated } from './row-gatherer.js';
 import { asExpireAt, KeyType, NO_CONTENT } from './rows.js';
 import { SnapshotDamage } from './snapshot-file.js';
 import type { Connection, Statement } from './sqlite.js';
 
 /** Name and value of a row together may have this many bytes to stay on one page; see schema.sql. */
 const INLINE_BYTES = 1900;
+/** Keys deleted or moved by one statement, which nothing can interrupt: some tens of milliseconds. */
+const KEYS_PER_STATEMENT = 10_000;
 /** Outside the range of database numbers; only inside the transaction of a swap. */
-const NO_DATABASE = -1;
+export const NO_DATABASE = -1;
 
 interface KeyRow {
   readonly type: number;
@@ -31,6 +34,9 @@ interface LargeField {
 /**
  * The changes to the snapshot as SQL, one method for each, inside a transaction that its owner begins and
  * commits. Triggers in schema.sql remove what a replaced or deleted row leaves behind.
+ *
+ * Small strings and fields are gathered and written several at a time: `endRows` writes the rest, and comes
+ * before any other change to the same names.
  */
 export class SnapshotWriter {
   private nextContent = 0;
@@ -42,7 +48,7 @@ export class SnapshotWriter {
   private readonly metaRow: Statement;
   private readonly updateMeta: Statement;
   private readonly upsertKey: Statement;
-  private readonly upsertSmallString: Statement;
+  private readonly smallStrings: RowGatherer;
   private readonly deleteRow: Statement;
   private readonly updateExpiry: Statement;
   private readonly selectKey: Statement;
@@ -51,7 +57,7 @@ export class SnapshotWriter {
   private readonly insertValue: Statement;
   private readonly copyValue: Statement;
   private readonly upsertField: Statement;
-  private readonly upsertSmallField: Statement;
+  private readonly smallFields: RowGatherer;
   private readonly deleteFieldRow: Statement;
   private readonly updateFieldExpiry: Statement;
   private readonly moveRow: Statement;
@@ -59,8 +65,11 @@ export class SnapshotWriter {
   private readonly copySmallFields: Statement;
   private readonly selectLargeFields: Statement;
   private readonly copyLargeField: Statement;
-  private readonly deleteDatabaseRows: Statement;
-  private readonly moveDatabaseRows: Statement;
+  private readonly selectNthKey: Statement;
+  private readonly deleteRows: Statement;
+  private readonly deleteRowsBefore: Statement;
+  private readonly moveRows: Statement;
+  private readonly moveRowsBefore: Statement;
 
   constructor(
     private readonly database: Connection,
@@ -80,12 +89,16 @@ export class SnapshotWriter {
        ON CONFLICT (db, key) DO UPDATE SET type = excluded.type, value = excluded.value,
          content = excluded.content, expire_at = excluded.expire_at, checksum = excluded.checksum`,
     );
-    // A row without content that stays one: SQLite then has no trigger to look at, which halves the cost.
-    this.upsertSmallString = prepare(
-      `INSERT INTO stored_keys (db, key, type, value, content, expire_at, checksum)
-       VALUES (?, ?, ${KeyType.string}, ?, NULL, ?, ?)
-       ON CONFLICT (db, key) DO UPDATE SET value = excluded.value, expire_at = excluded.expire_at,
-         checksum = excluded.checksum WHERE content IS NULL`,
+    this.smallStrings = new RowGatherer(
+      (rows) =>
+        prepare(
+          `INSERT INTO stored_keys (db, key, type, value, content, expire_at, checksum)
+           VALUES ${repeated(`(?, ?, ${KeyType.string}, ?, NULL, ?, ?)`, rows)}
+           ON CONFLICT (db, key) DO UPDATE SET value = excluded.value, expire_at = excluded.expire_at,
+             checksum = excluded.checksum WHERE content IS NULL`,
+        ),
+      ([db, key, value, expireAt, checksum]) =>
+        this.upsertKey.run(db, key, KeyType.string, value, null, expireAt, checksum),
     );
     this.deleteRow = prepare('DELETE FROM stored_keys WHERE db = ? AND key = ?');
     this.updateExpiry = prepare(
@@ -106,11 +119,16 @@ export class SnapshotWriter {
        ON CONFLICT (collection, field) DO UPDATE SET value = excluded.value, content = excluded.content,
          expire_at = excluded.expire_at, checksum = excluded.checksum`,
     );
-    this.upsertSmallField = prepare(
-      `INSERT INTO stored_hash_fields (collection, field, value, content, expire_at, checksum)
-       VALUES (?, ?, ?, NULL, ?, ?)
-       ON CONFLICT (collection, field) DO UPDATE SET value = excluded.value, expire_at = excluded.expire_at,
-         checksum = excluded.checksum WHERE content IS NULL`,
+    this.smallFields = new RowGatherer(
+      (rows) =>
+        prepare(
+          `INSERT INTO stored_hash_fields (collection, field, value, content, expire_at, checksum)
+           VALUES ${repeated('(?, ?, ?, NULL, ?, ?)', rows)}
+           ON CONFLICT (collection, field) DO UPDATE SET value = excluded.value, expire_at = excluded.expire_at,
+             checksum = excluded.checksum WHERE content IS NULL`,
+        ),
+      ([collection, field, value, expireAt, checksum]) =>
+        this.upsertField.run(collection, field, value, null, expireAt, checksum),
     );
     this.deleteFieldRow = prepare('DELETE FROM stored_hash_fields WHERE collection = ? AND field = ?');
     this.updateFieldExpiry = prepare(
@@ -136,10 +154,14 @@ export class SnapshotWriter {
        SELECT ?, field, NULL, ?, expire_at, (checksum + ?) & 4294967295
        FROM stored_hash_fields WHERE collection = ? AND field = ?`,
     );
-    this.deleteDatabaseRows = prepare('DELETE FROM stored_keys WHERE db = ?');
-    this.moveDatabaseRows = prepare(
-      'UPDATE stored_keys SET db = ?, checksum = (checksum + ?) & 4294967295 WHERE db = ?',
-    );
+    this.selectNthKey = prepare(
+      `SELECT key FROM stored_keys WHERE db = ? ORDER BY key LIMIT 1 OFFSET ${KEYS_PER_STATEMENT}`,
+    ).pluck();
+    this.deleteRows = prepare('DELETE FROM stored_keys WHERE db = ?');
+    this.deleteRowsBefore = prepare('DELETE FROM stored_keys WHERE db = ? AND key < ?');
+    const move = 'UPDATE stored_keys SET db = ?, checksum = (checksum + ?) & 4294967295 WHERE db = ?';
+    this.moveRows = prepare(move);
+    this.moveRowsBefore = prepare(`${move} AND key < ?`);
   }
 
   begin(): void {
@@ -147,6 +169,18 @@ export class SnapshotWriter {
     const meta = this.metaRow.get() as { nextContent: number; storeId: Buffer };
     this.nextContent = meta.nextContent;
     this.storeId = meta.storeId;
+  }
+
+  /** Writes the rows that `putString` and `putField` have gathered, whose bytes may change after this only. */
+  endRows(): void {
+    this.smallStrings.end();
+    this.smallFields.end();
+  }
+
+  /** Forgets the rows that have been gathered, where the transaction is given up. */
+  dropRows(): void {
+    this.smallStrings.drop();
+    this.smallFields.drop();
   }
 
   /** Rows and position become durable together, before this returns. */
@@ -167,8 +201,7 @@ export class SnapshotWriter {
     const valueCrc = crc32(value, 0, value.length);
     const checksum = keyChecksum(db, KeyType.string, keyCrc, valueCrc, content, expireAt);
     if (content === NO_CONTENT) {
-      const { changes } = this.upsertSmallString.run(db, key, value, orNull(expireAt), checksum);
-      if (changes === 0) this.upsertKey.run(db, key, KeyType.string, value, null, orNull(expireAt), checksum);
+      this.smallStrings.add(db, key, value, orNull(expireAt), checksum);
     } else {
       this.upsertKey.run(db, key, KeyType.string, null, content, orNull(expireAt), checksum);
     }
@@ -215,8 +248,7 @@ export class SnapshotWriter {
     const valueCrc = crc32(value, 0, value.length);
     const checksum = fieldChecksum(collection, fieldCrc, valueCrc, content, expireAt);
     if (content === NO_CONTENT) {
-      const { changes } = this.upsertSmallField.run(collection, field, value, orNull(expireAt), checksum);
-      if (changes === 0) this.upsertField.run(collection, field, value, null, orNull(expireAt), checksum);
+      this.smallFields.add(collection, field, value, orNull(expireAt), checksum);
     } else {
       this.upsertField.run(collection, field, null, content, orNull(expireAt), checksum);
     }
@@ -255,18 +287,21 @@ export class SnapshotWriter {
     return true;
   }
 
-  deleteDatabase(db: number): void {
-    this.deleteDatabaseRows.run(db);
+  /** Deletes the first keys of a database. @returns false when there are no more. */
+  deleteSomeKeys(db: number): boolean {
+    const end = this.selectNthKey.get(db) as Buffer | undefined;
+    if (end === undefined) this.deleteRows.run(db);
+    else this.deleteRowsBefore.run(db, end);
+    return end !== undefined;
   }
 
-  swapDatabases(db: number, otherDb: number): void {
-    this.moveDatabase(db, NO_DATABASE);
-    this.moveDatabase(otherDb, db);
-    this.moveDatabase(NO_DATABASE, otherDb);
-  }
-
-  private moveDatabase(db: number, toDb: number): void {
-    this.moveDatabaseRows.run(toDb, (toDb - db) * 256, db);
+  /** Moves the first keys of a database to another, which has none of them. @returns false when there are no more. */
+  moveSomeKeys(db: number, toDb: number): boolean {
+    const end = this.selectNthKey.get(db) as Buffer | undefined;
+    const difference = (toDb - db) * 256;
+    if (end === undefined) this.moveRows.run(toDb, difference, db);
+    else this.moveRowsBefore.run(toDb, difference, db, end);
+    return end !== undefined;
   }
 
   private copyCollection(collection: number, copy: number): void {

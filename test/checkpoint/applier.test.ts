@@ -173,6 +173,57 @@ describe('Applier', () => {
     );
   });
 
+  it('empties and exchanges databases of many keys, piece by piece', async () => {
+    const path = await newSnapshot();
+    const count = 25_000;
+    applyGroup(path, 1, (sink) => {
+      for (let i = 0; i < count; i++) set(sink, `key ${i}`, `${i}`, i % 3, 0);
+      for (let i = 0; i < 10; i++) set(sink, `other ${i}`, `${i}`, NO_EXPIRY, 1);
+    });
+    let calls = 0;
+    const { applier, database } = openApplier(path, { onProgress: () => void calls++ });
+    applier.swap(0, 1);
+    applier.endGroup(2, 1, 1);
+    applier.commit();
+    expect(calls).toBe(4);
+    // Loading checks the checksum of each row.
+    const swapped = await loadModel(path);
+    expect([swapped.database(0).size, swapped.database(1).size]).toEqual([10, count]);
+    expect(swapped.database(1).get('key 24998')).toEqual({ value: '24998', expireAt: 2 });
+    applier.flush(1);
+    applier.endGroup(3, 1, 1);
+    applier.commit();
+    database.close();
+    const left = await loadModel(path);
+    expect([left.database(0).size, left.database(1).size]).toEqual([10, 0]);
+  });
+
+  it('writes many small rows at a time over rows of every kind', async () => {
+    const path = await newSnapshot();
+    const large = Buffer.alloc(5000, 'l');
+    applyGroup(path, 1, (sink) => {
+      for (let i = 0; i < 100; i++) {
+        if (i % 3 === 0) set(sink, `key ${i}`, large);
+        else if (i % 3 === 1) hset(sink, `key ${i}`, [['f', large]]);
+        hset(sink, 'hash', [[`field ${i}`, i % 2 ? large : 'small']]);
+      }
+    });
+    const { applier, database } = openApplier(path);
+    for (let i = 0; i < 100; i++) {
+      set(applier, `key ${i}`, `${i}`);
+      hset(applier, 'hash', [[`field ${i}`, `${i}`]]);
+    }
+    applier.endGroup(2, 1, 1);
+    applier.commit();
+    expect(orphans(database.prepare(ORPHANS).get())).toBe(0);
+    expect(database.prepare('SELECT count(*) FROM stored_values').pluck().get()).toBe(0);
+    const keys = (await loadModel(path)).database(0);
+    const values = Array.from({ length: 100 }, (_, i) => keys.get(`key ${i}`)!.value);
+    expect(values).toEqual(Array.from({ length: 100 }, (_, i) => `${i}`));
+    const fields = keys.get('hash')!.value as Map<string, { value: string }>;
+    expect([...fields.values()].every(({ value }) => value.length <= 2)).toBe(true);
+  });
+
   it('writes one row for a key that changes many times', async () => {
     const { applier } = openApplier(await newSnapshot());
     for (let i = 0; i < 1000; i++) set(applier, 'counter', String(i));

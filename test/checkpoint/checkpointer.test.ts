@@ -4,9 +4,14 @@ import { copyFileSync, existsSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Checkpointer, type CheckpointerOptions } from '../../src/checkpoint/checkpointer.js';
+import {
+  CheckpointAbandoned,
+  Checkpointer,
+  type CheckpointerOptions,
+} from '../../src/checkpoint/checkpointer.js';
 import { loadSnapshot } from '../../src/checkpoint/loader.js';
 import type { WorkerSettings } from '../../src/checkpoint/messages.js';
+import type { MutationSink } from '../../src/keyspace/mutations.js';
 import { hasTool } from '../support/tools.js';
 import { Model } from './model.js';
 import { writeSegments } from './segments.js';
@@ -135,6 +140,72 @@ describe('Checkpointer', () => {
     });
     expect((await checkpointer.run(segments)).lastSeq).toBe(1);
     expect(failures[0]).toBe('the checkpoint worker has been silent for 3000 ms');
+  });
+
+  it('gives a job up when asked to, in the middle of a batch, and keeps what was committed', async () => {
+    const path = await newSnapshot();
+    const filling = Array.from({ length: 200 }, (_, group) => (sink: MutationSink) => {
+      for (let index = 0; index < 500; index++) set(sink, `key ${group} ${index}`, 'x'.repeat(60));
+    });
+    // Each moves 100,000 rows three times: together some minutes of work.
+    const swaps = Array.from({ length: 400 }, () => (sink: MutationSink) => sink.swap(0, 1));
+    const segments = writeSegments(path, [filling, swaps]);
+    const checkpointer = await startCheckpointer(path);
+    expect((await checkpointer.run(segments.slice(0, 1))).lastSeq).toBe(200);
+    const giveUp = new AbortController();
+    const running = checkpointer.run(segments, 5, giveUp.signal);
+    running.catch(() => {});
+    await sleep(500);
+    const askedMs = performance.now();
+    giveUp.abort();
+    await expect(running).rejects.toThrow(CheckpointAbandoned);
+    expect(await checkpointer.close()).toBe(true);
+    expect(performance.now() - askedMs).toBeLessThan(3000);
+    const model = new Model();
+    expect((await loadSnapshot(path, model)).lastSeq).toBe(200);
+    expect([model.database(0).size, model.database(1).size]).toEqual([100_000, 0]);
+  });
+
+  it.runIf(hasTool('sqlite3'))(
+    'gives up a job that waits to be tried again, and begins none that was given up before',
+    async () => {
+      const path = await newSnapshot();
+      const segments = writeSegments(path, [[(sink) => set(sink, 'a', '1')]]);
+      const giveUp = new AbortController();
+      let failed: () => void;
+      const failure = new Promise<void>((resolve) => {
+        failed = resolve;
+      });
+      const checkpointer = await startCheckpointer(path, { firstDelayMs: 60_000, onFailure: () => failed() });
+      await lockFromOutside(path);
+      const running = checkpointer.run(segments, 5, giveUp.signal);
+      running.catch(() => {});
+      await failure;
+      giveUp.abort();
+      await expect(running).rejects.toThrow(CheckpointAbandoned);
+      await expect(checkpointer.run(segments, 5, giveUp.signal)).rejects.toThrow(CheckpointAbandoned);
+    },
+  );
+
+  it('ends a worker without work, leaves the file complete alone, and starts another on demand', async () => {
+    const path = await newSnapshot();
+    const segments = writeSegments(path, [[(sink) => set(sink, 'a', '1')], [(sink) => set(sink, 'b', '2')]]);
+    const ended: number[] = [];
+    const checkpointer = await startCheckpointer(path, {
+      idleMs: 30,
+      startWorker: (settings) => genuine(settings).on('exit', (code) => void ended.push(code)),
+    });
+    while (ended.length < 1) await sleep(10);
+    await checkpointer.run(segments.slice(0, 1));
+    while (ended.length < 2) await sleep(10);
+    expect(existsSync(`${path}-wal`)).toBe(false);
+    // Jobs that come while it is ending wait until it has ended.
+    for (let round = 0; round < 20; round++) {
+      await sleep(25 + round);
+      expect((await checkpointer.run(segments)).lastSeq).toBe(2);
+    }
+    expect(await checkpointer.close()).toBe(true);
+    expect(ended.every((code) => code === 0)).toBe(true);
   });
 
   it('refuses a snapshot of another store', async () => {
