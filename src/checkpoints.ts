@@ -129,7 +129,8 @@ export class Checkpoints {
     const deadline = setTimeout(() => this.closing.abort(), CLOSE_MS);
     try {
       await this.idle();
-      if (checkpoint && this.writer.lastSeq > this.checkpointedSeq) await this.begin();
+      const isBehind = this.writer.lastSeq > this.checkpointedSeq;
+      if (checkpoint && isBehind && !this.closing.signal.aborted) await this.begin();
     } catch {
       // Reported by `begin`. The log has everything; the next start reads it from there.
     } finally {
