@@ -196,6 +196,8 @@ export class Checkpoints {
     const startedMs = this.clock.monotonicMs();
     const mutations = this.keyspace.mutations;
     try {
+      // The command that asked for it, which may be part of a transaction, is completed first.
+      await Promise.resolve();
       await this.pipeline.drain();
       this.writer.rotate(this.clock.wallMs());
       await this.apply();

@@ -16,12 +16,9 @@ function save({ client, host }: Context): void {
   host.wait(client, host.persistence.checkpoint(), (reply) => reply.ok(), { reason: 'checkpoint' });
 }
 
-/** Starts once the present command, which may be a whole transaction, is complete. */
+/** INFO reports a failure (rdb_last_bgsave_status); nobody waits for this one. */
 function startCheckpoint(host: Host): void {
-  queueMicrotask(() => {
-    // INFO reports the failure (rdb_last_bgsave_status); nobody waits for this one.
-    host.persistence.checkpoint().catch(() => {});
-  });
+  host.persistence.checkpoint().catch(() => {});
 }
 
 function bgsave({ client, request, host, reply }: Context): void {

@@ -44,16 +44,6 @@ describe('a checkpoint', () => {
     expect(client.call('PING')).toBe('PONG');
   });
 
-  test('asked for in a transaction starts after it', async () => {
-    const seen: unknown[] = [];
-    harness.persistence.checkpoint = async () => {
-      seen.push(harness.storage.keyspace.size(0));
-    };
-    for (const line of ['MULTI', 'BGSAVE', 'SET k v', 'EXEC']) client.call(...line.split(' '));
-    await settle();
-    expect(seen).toEqual([1]);
-  });
-
   test('LASTSAVE is the start until there was one', () => {
     expect(client.call('LASTSAVE')).toBe(1_700_000_000);
     harness.persistence.lastCheckpointAtMs = 1_700_000_123_999;
