@@ -13,6 +13,7 @@ import { repairTornTail } from './log/repair.js';
 import {
   deleteSegments,
   listNames,
+  missingSuccessor,
   newStoreId,
   planReplay,
   type Segment,
@@ -212,14 +213,10 @@ function resumeWriting(
       `The log ends with group ${replay.lastSeq}, but the snapshot contains everything up to ${position.coveredSeq}: ` +
         'log segments were removed or are older than the snapshot. Going on from the snapshot',
     );
-    // Sequence numbers never run backwards: what is written next follows the snapshot.
-    deleteSegments(
-      files,
-      segments.map(({ path }) => path),
-    );
   }
   const lastNumber = Math.max(active?.header.number ?? 0, position.lastSegment);
-  return LogWriter.create(
+  // Sequence numbers never run backwards: what is written next follows the snapshot.
+  const writer = LogWriter.create(
     files,
     directory,
     {
@@ -230,6 +227,12 @@ function resumeWriting(
     },
     { preallocateBytes },
   );
+  // Only now: a power cut may undo any of the deletions, and a sealed segment must not be the last one then.
+  deleteSegments(
+    files,
+    segments.map(({ path }) => path),
+  );
+  return writer;
 }
 
 /**
@@ -295,6 +298,14 @@ class Replay {
       throw new StorageError(
         `the log is damaged (${ending.reason}). Nothing was changed. \`holdfast check\` shows how much of it is ` +
           'sound; restore the directory from a backup, or let it salvage what precedes the damage',
+        segment.path,
+        ending.offset,
+      );
+    }
+    if (ending.kind === 'sealed' && !next) {
+      throw new StorageError(
+        `${missingSuccessor(segment)}. Nothing was changed. Restore what is missing from a backup; \`holdfast check ` +
+          '--fix` can let the log end here, without what was written after it',
         segment.path,
         ending.offset,
       );

@@ -1,5 +1,5 @@
 import type { LogFiles } from '../log/files.js';
-import { listSegments, planReplay } from '../log/segments.js';
+import { listSegments, missingSuccessor, planReplay } from '../log/segments.js';
 import { type Problem, problemOf } from './problem.js';
 import { checkSegment, readSegmentFile, type SegmentCheck, type SegmentFile, unreadable } from './segment.js';
 import type { Progress } from './snapshot.js';
@@ -121,10 +121,24 @@ class Chain {
     const role = this.roleOf(index);
     const misfit = this.misfit(index);
     if (misfit !== undefined) return { ...segment, role, usable: 'nothing', problem: misfit };
-    if (segment.problem === undefined) return { ...segment, role, usable: 'all' };
+    if (segment.problem === undefined) return this.judgeEnd(index, { ...segment, role, usable: 'all' });
     // Only the newest segment may end in groups that were being written.
     const kind = segment.problem.kind === 'torn' && role !== 'active' ? 'damage' : segment.problem.kind;
     return { ...segment, role, usable: 'beginning', problem: { ...segment.problem, kind } };
+  }
+
+  /** The last segment of a log is not sealed. */
+  private judgeEnd(index: number, segment: LogSegment): LogSegment {
+    const { path, header, ending } = segment;
+    if (index < this.found.length - 1 || header === undefined || ending?.kind !== 'sealed') return segment;
+    const { offset } = ending;
+    const problem: Problem = {
+      kind: 'damage',
+      file: path,
+      offset,
+      reason: missingSuccessor({ path, header }),
+    };
+    return { ...segment, usable: 'beginning', okUpTo: offset, problem };
   }
 
   private roleOf(index: number): LogSegment['role'] {

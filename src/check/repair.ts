@@ -16,12 +16,19 @@ export interface Repair {
   readonly needsConsent: boolean;
   /** Files to be renamed, in this order: should it be interrupted, the next start refuses or has the same. */
   readonly setAside: readonly string[];
-  /** The segment that ends before the damage. It is copied before it is cut. */
-  readonly cut: { readonly path: string; readonly offset: number; readonly bytes: number } | undefined;
+  /** The segment that the log then ends with, where something follows its last group. It is copied before it is cut. */
+  readonly cut: Cut | undefined;
   /** True when the snapshot is set aside, and the next start makes it again from the log. */
   readonly rebuildsSnapshot: boolean;
   readonly kept: Kept;
   readonly lost: Lost;
+}
+
+/** Offset and length in bytes of what is cut off a segment, up to its end. */
+export interface Cut {
+  readonly path: string;
+  readonly offset: number;
+  readonly bytes: number;
 }
 
 export interface Kept {
@@ -55,7 +62,7 @@ export function planRepair(check: StoreCheck): Repair | string {
   return {
     needsConsent: check.problems.some(({ kind }) => kind !== 'torn'),
     setAside: [...[...strays, ...rest].map(({ path }) => path).reverse(), ...snapshotFiles],
-    cut: cut && { path: cut.path, offset: cut.okUpTo, bytes: cut.bytes - cut.okUpTo },
+    cut: cut ? cutAt(cut, cut.okUpTo) : sealOf(kept.at(-1)),
     rebuildsSnapshot: snapshotFiles.length > 0,
     kept: {
       seq: keptSeq,
@@ -93,6 +100,15 @@ function setAside(files: LogFiles, path: string, atMs: number): string {
     throw new StorageError(`cannot be set aside: ${messageOf(error)}`, path, undefined, { cause: error });
   }
   return target;
+}
+
+function cutAt({ path, bytes }: LogSegment, offset: number): Cut {
+  return { path, offset, bytes: bytes - offset };
+}
+
+/** A start refuses a log whose last segment is sealed, so the seal goes where the segments behind it do. */
+function sealOf(last: LogSegment | undefined): Cut | undefined {
+  return last?.ending?.kind === 'sealed' ? cutAt(last, last.ending.offset) : undefined;
 }
 
 function otherVersion({ problems }: StoreCheck): string | undefined {

@@ -114,7 +114,9 @@ function ofLog({ groups, bytes }: Kept): string {
 export function describeRepair(repair: Repair): string[] {
   const { setAside, cut, lost } = repair;
   const cuts = cut
-    ? [`Would cut off ${cut.bytes} bytes of ${cut.path}, from byte ${cut.offset} on, after copying it.`]
+    ? [
+        `Would cut off ${count(cut.bytes, 'byte')} of ${cut.path}, from byte ${cut.offset} on, after copying it.`,
+      ]
     : [];
   return [...setAside.map((path) => `Would set aside ${path}.`), ...cuts, describeLost(repair.kept, lost)];
 }

@@ -36,6 +36,9 @@ export const Msgpack = {
 /** The first byte of a group: a msgpack array of five. Never zero, which is how the end is told. */
 export const GROUP_FIRST_BYTE = Msgpack.fixarray | 5;
 
+/** The last byte of a sealed segment: another segment follows. As msgpack it is the number 1, which begins no group. */
+export const SEAL = 0x01;
+
 const GROUP_SEQ_AT = 2;
 const GROUP_TIME_AT = 11;
 const GROUP_DURABLE_AT = 20;

@@ -13,6 +13,7 @@ import {
   hasGroupShape,
   LARGEST_GROUP_BYTES,
   Msgpack,
+  SEAL,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
   SMALLEST_GROUP_BYTES,
@@ -35,6 +36,11 @@ export interface ScanExpectation extends HeaderExpectation {
 export type SegmentEnding =
   /** The file ends with its last group. */
   | { readonly kind: 'clean' }
+  /**
+   * The seal follows the last group, and the file ends: another segment was begun, and durable. The usual end of
+   * a sealed segment. Where the file is the last one of its log, the next one is missing (`missingSuccessor`).
+   */
+  | { readonly kind: 'sealed'; readonly offset: number }
   /** Only zeros follow the last group: space that was reserved and not used. */
   | { readonly kind: 'zeros'; readonly offset: number; readonly bytes: number }
   /**
@@ -211,7 +217,8 @@ class Scan {
   private endingHere(): SegmentEnding | undefined {
     const { lastSeq } = this.expectation;
     if (lastSeq !== undefined && this.lastSeq >= lastSeq) return this.endOfSealed(lastSeq);
-    if (this.remaining === 0) return this.endOfFile();
+    const end = this.endOfFile();
+    if (end !== undefined) return lastSeq === undefined ? end : this.tooEarly(lastSeq);
     const at = this.window.load(this.offset, 1);
     if (this.window.bytes[at] === 0) return this.endOfZeros();
     const reason = this.whyInvalid(this.offset);
@@ -223,16 +230,23 @@ class Scan {
   private endOfSealed(lastSeq: number): SegmentEnding {
     if (this.lastSeq > lastSeq)
       return this.corrupt(`begins after group ${this.lastSeq}, beyond its end ${lastSeq}`);
-    if (this.remaining === 0) return { kind: 'clean' };
+    const end = this.endOfFile();
+    if (end !== undefined) return end;
     // No group is ever added once the next segment exists, so a whole one here is a contradiction.
     if (this.whyInvalid(this.offset) === undefined)
       return this.corrupt(`a group follows its last, ${lastSeq}`);
     return { kind: 'abandoned', offset: this.offset, bytes: this.remaining };
   }
 
-  private endOfFile(): SegmentEnding {
-    const { lastSeq } = this.expectation;
-    if (lastSeq === undefined) return { kind: 'clean' };
+  /** The file ends at the present offset, or has nothing but the seal left. */
+  private endOfFile(): SegmentEnding | undefined {
+    if (this.remaining === 0) return { kind: 'clean' };
+    if (this.remaining > 1) return undefined;
+    const at = this.window.load(this.offset, 1);
+    return this.window.bytes[at] === SEAL ? { kind: 'sealed', offset: this.offset } : undefined;
+  }
+
+  private tooEarly(lastSeq: number): SegmentEnding {
     return this.corrupt(`ends with group ${this.lastSeq}, but the next segment begins after ${lastSeq}`);
   }
 

@@ -182,6 +182,11 @@ export function readHeaderOf(
   return { path, header };
 }
 
+/** What the seal at the end of a log's last segment means; a segment is sealed when the next one is durable. */
+export function missingSuccessor({ header }: Segment): string {
+  return `${segmentName(header.number + 1)} is missing: this segment was sealed, so another one has followed it`;
+}
+
 /** The segments of a log, divided by what the checkpoint already holds. */
 export interface LogPlan {
   /** Everything in them is in the checkpoint: they may be deleted. */

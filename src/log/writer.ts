@@ -3,7 +3,7 @@ import { assert } from '../base/assert.js';
 import type { GroupEncoder } from './encoder.js';
 import { LogSyncError, LogWriteError, messageOf } from './errors.js';
 import { type FileHandle, type LogFiles, writeFully } from './files.js';
-import { crcSeedOf, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format.js';
+import { crcSeedOf, SEAL, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format.js';
 import { createSegment, deleteSegments, type NewSegment, type Segment } from './segments.js';
 
 /** A segment that takes no more groups and is on the disk: what the checkpointer may read. */
@@ -169,7 +169,7 @@ export class LogWriter {
     this.checkUsable();
     // A file that cannot be mended is sealed as it is: its groups are whole, and the header of the next
     // segment says with which of them it ends.
-    if (this.debris && !this.cutTail()) this.startNextSegment(atMs);
+    if (this.debris && !this.cutTail()) this.startNextSegment(atMs, false);
     const seq = this.seq + 1;
     const groupBytes = encoder.seal(seq, atMs, this.syncedSeq, this.active.crcSeed);
     try {
@@ -239,8 +239,8 @@ export class LogWriter {
   }
 
   /**
-   * Seals the active segment and begins the next. Waits for an fdatasync of what is not yet durable; sync in
-   * the background first to keep that short.
+   * Seals the active segment and begins the next. Waits for an fdatasync of what is not yet durable (sync in
+   * the background first to keep that short), and for those of the new segment and of the seal.
    *
    * @param atMs wall time, Unix ms.
    * @returns the sealed segment, now last in `sealed`; undefined when the active one holds no group.
@@ -249,8 +249,8 @@ export class LogWriter {
   rotate(atMs: number): SealedSegment | undefined {
     this.checkUsable();
     if (this.seq === this.active.segment.header.previousSeq) return undefined;
-    this.cutTail();
-    return this.startNextSegment(atMs);
+    const isTailCut = this.cutTail();
+    return this.startNextSegment(atMs, isTailCut);
   }
 
   /**
@@ -339,9 +339,11 @@ export class LogWriter {
     return true;
   }
 
-  private startNextSegment(atMs: number): SealedSegment {
+  /** @param isTailCut nothing follows the last group of the active segment: there is a place for the seal. */
+  private startNextSegment(atMs: number, isTailCut: boolean): SealedSegment {
     if (this.syncedSeq < this.seq) this.sync();
-    const { segment } = this.active;
+    const previous = this.active;
+    const { segment } = previous;
     const header: SegmentHeader = {
       storeId: segment.header.storeId,
       number: segment.header.number + 1,
@@ -351,12 +353,37 @@ export class LogWriter {
     const next = this.makeNextSegment(dirname(segment.path), header);
     const sealed: SealedSegment = { ...segment, lastSeq: this.seq, bytes: this.position };
     this.sealed.push(sealed);
-    this.retire(this.active);
     this.active = activate(next.segment, next.file);
     this.position = SEGMENT_HEADER_BYTES;
     this.fileBytes = SEGMENT_HEADER_BYTES;
     this.debris = false;
+    try {
+      if (isTailCut) this.writeSeal(previous, sealed.bytes);
+    } finally {
+      this.retire(previous);
+    }
     return sealed;
+  }
+
+  /**
+   * Marks a segment as having a successor, so that the loss of that one is noticed. Only once the successor is
+   * durable: a seal without one stops the next start.
+   *
+   * A segment without a seal is sound too, so a write that fails is not reported.
+   *
+   * @throws LogSyncError when the seal cannot be made durable: no failed fdatasync is ever passed over.
+   */
+  private writeSeal({ file, segment }: ActiveFile, position: number): void {
+    try {
+      writeFully(this.files, file, SEAL_BYTES, 0, SEAL_BYTES.length, position);
+    } catch {
+      return;
+    }
+    try {
+      this.files.fdatasync(file);
+    } catch (error) {
+      throw this.latch(segment.path, error);
+    }
   }
 
   private makeNextSegment(directory: string, header: SegmentHeader): NewSegment {
@@ -393,6 +420,7 @@ export class LogWriter {
 }
 
 const ZEROS = Buffer.alloc(64 * 1024);
+const SEAL_BYTES = Buffer.from([SEAL]);
 
 function activate(segment: Segment, file: FileHandle): ActiveFile {
   const crcSeed = crcSeedOf(segment.header.storeId, segment.header.number);

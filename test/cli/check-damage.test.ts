@@ -35,6 +35,7 @@ import {
   inspect,
   makeTemplates,
   runCheck,
+  SEGMENTS,
   SNAPSHOT,
   segmentIn,
   servedGroups,
@@ -167,8 +168,34 @@ describe('damage in the log', () => {
     expect(output).toContain('Can be kept: everything up to group 6, written ');
     expect(output).toMatch(/Would be lost: groups 7 to 1[28] at least/);
     const { aside } = await repair(directory, GROUPS_PER_SEGMENT);
-    expect(aside.every((name) => name.includes('.aside-'))).toBe(true);
-    expect(aside).toHaveLength(filesAside);
+    expect(aside.filter((name) => name.includes('.aside-'))).toHaveLength(filesAside);
+    // The segment that is the last one now loses its seal, and nothing else.
+    expect(aside.filter((name) => name.includes('.torn-'))).toEqual([
+      expect.stringMatching(/^log-0000000001\.msgpack\.torn-/),
+    ]);
+    const whole = readFileSync(segmentIn(templates.plain, 1));
+    expect(readFileSync(segmentIn(directory, 1)).equals(whole.subarray(0, whole.length - 1))).toBe(true);
+  });
+
+  test('the newest segment missing is told by the seal of the one before it, which --fix cuts off', async () => {
+    for (const [template, number] of [
+      [templates.plain, 3],
+      [templates.plain, 2],
+      [templates.checkpointed, 3],
+    ] as const) {
+      const directory = await copyOf(template);
+      for (let missing = number; missing <= SEGMENTS; missing++) rmSync(segmentIn(directory, missing));
+      const last = segmentIn(directory, number - 1);
+      const { end } = groupRanges(last).at(-1)!;
+      const { exitCode, output } = await inspect(directory);
+      expect(exitCode).toBe(1);
+      expect(output).toContain(
+        `Problem: ${last} at byte ${end}: log-000000000${number}.msgpack is missing: this segment was sealed, `,
+      );
+      expect(output).toContain(`Would cut off 1 byte of ${last}, from byte ${end} on, after copying it.`);
+      const { aside } = await repair(directory, (number - 1) * GROUPS_PER_SEGMENT);
+      expect(aside).toHaveLength(1);
+    }
   });
 
   test('the snapshot is kept where the log after it has no beginning', async () => {

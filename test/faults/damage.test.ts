@@ -311,6 +311,24 @@ describe('a damaged log', () => {
     expect(await expectRefusal(sealed, segmentPath(sealed, 4), 0)).toContain('missing');
   });
 
+  it('is refused when the newest segment is missing, or several of the newest', async () => {
+    const newest: [Template, number][] = [
+      [plain, 3],
+      [plain, 2],
+      [checkpointed, 4],
+    ];
+    for (const [template, number] of newest) {
+      const directory = await copyOf(template);
+      for (const missing of readdirSync(directory).filter((name) => name >= segmentPath('', number))) {
+        if (missing.startsWith('log-')) rmSync(join(directory, missing));
+      }
+      const last = segmentPath(directory, number - 1);
+      expect(await expectRefusal(directory, last, groupRanges(last).at(-1)!.end)).toContain(
+        `${segmentPath('', number)} is missing`,
+      );
+    }
+  });
+
   it('is refused when a segment comes from another store', async () => {
     for (const number of [2, 3]) {
       const directory = await copyOf(plain);
@@ -455,10 +473,19 @@ describe('snapshot and log that disagree', () => {
     expect(await expectRefusal(directory, segmentPath(directory, 3), 0)).toContain('missing');
   });
 
-  it('an older log starts from the snapshot, with a warning', async () => {
+  it('an older log that a newer one has followed is refused', async () => {
     const directory = await copyOf(checkpointed);
     for (const number of [3, 4]) rmSync(segmentPath(directory, number));
     copyFileSync(segmentPath(checkpointed.attic, 1), segmentPath(directory, 1));
+    expect(await expectRefusal(directory, segmentPath(directory, 1))).toContain('missing');
+  });
+
+  it('an older log from before it went on starts from the snapshot, with a warning', async () => {
+    const directory = await copyOf(checkpointed);
+    for (const number of [3, 4]) rmSync(segmentPath(directory, number));
+    const older = segmentPath(directory, 1);
+    copyFileSync(segmentPath(checkpointed.attic, 1), older);
+    truncateSync(older, groupRanges(older).at(-1)!.end);
     const messages = await expectStart(directory, checkpointed, checkpointed.covered);
     expect(messages).toEqual([expect.stringContaining('log segments were removed or are older')]);
   });

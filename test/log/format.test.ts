@@ -8,6 +8,7 @@ import {
   decodeSegmentHeader,
   encodeSegmentHeader,
   GROUP_HEADER_BYTES,
+  SEAL,
   SEGMENT_HEADER_BYTES,
 } from '../../src/log/format.js';
 import { headerOf, LogTest, STORE_ID, sealed } from './support.js';
@@ -120,6 +121,7 @@ describe('FORMAT.md', () => {
 
   test('its sizes are the ones in the code', () => {
     expect(document).toContain(`always ${SEGMENT_HEADER_BYTES} bytes`);
+    expect(document).toContain(`One byte, \`${SEAL.toString(16).padStart(2, '0')}\``);
     expect(document).toMatch(new RegExp(`^\\| *${GROUP_HEADER_BYTES} *\\| length *\\| *\\| payload`, 'm'));
   });
 });

@@ -5,12 +5,14 @@ import {
   crcSeedOf,
   encodeSegmentHeader,
   GROUP_HEADER_BYTES,
+  SEAL,
   SEGMENT_HEADER_BYTES,
   sealGroup,
 } from '../../src/log/format.js';
 import { headerOf, LogTest, read, STORE_ID, sealed, setting, systemError } from './support.js';
 
 const values = ['one', 'two', 'three', 'four', 'five'];
+const SEAL_ALONE = Buffer.from([SEAL]);
 
 describe('a whole segment', () => {
   test('EmptySegmentEndsClean', () => {
@@ -472,6 +474,56 @@ describe('a sealed segment', () => {
     const { scan, values: found } = log.read({ lastSeq: 2 });
     expect(found).toEqual(['one', 'two']);
     expect(scan.ending).toEqual({ kind: 'abandoned', offset: ends[1], bytes: 40 });
+  });
+
+  test('SealBehindItsLastGroupIsItsUsualEnd', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two');
+    log.addBytes(SEAL_ALONE);
+    const { scan, values: found } = log.read({ lastSeq: 2 });
+    expect(found).toEqual(['one', 'two']);
+    expect(scan.ending).toEqual({ kind: 'sealed', offset: ends[1] });
+    expect(scan.endOffset).toBe(ends[1]);
+  });
+
+  test('SealBeforeTheGroupTheNextOneBuildsOnIsCorruption', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two');
+    log.addBytes(SEAL_ALONE);
+    expect(log.ending({ lastSeq: 3 })).toMatchObject({
+      kind: 'corrupt',
+      offset: ends[1],
+      reason: 'ends with group 2, but the next segment begins after 3',
+    });
+  });
+
+  test('SealIsToldApartFromATornTailWithoutKnowingTheNextSegment', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two');
+    log.addBytes(SEAL_ALONE);
+    expect(log.ending()).toEqual({ kind: 'sealed', offset: ends[1] });
+  });
+
+  test.each([[[SEAL, SEAL]], [[SEAL, 0]], [[0, SEAL]], [[SEAL + 1]]])(
+    'OnlyTheSealAndNothingButTheSealIsOne: %j',
+    (bytes) => {
+      const log = new LogTest();
+      const ends = log.write('one', 'two');
+      log.addBytes(Buffer.from(bytes));
+      const abandoned = { kind: 'abandoned', offset: ends[1], bytes: bytes.length };
+      expect(log.ending({ lastSeq: 2 })).toEqual(abandoned);
+      expect(log.ending()).toMatchObject({ ...abandoned, kind: 'torn' });
+    },
+  );
+
+  test('SealChangesNothingAboutDamageInTheMiddle', () => {
+    const log = new LogTest();
+    const ends = log.write('one', 'two');
+    log.addBytes(SEAL_ALONE);
+    log.incrementByte(ends[0]! - 1);
+    const corrupt = { kind: 'corrupt', offset: SEGMENT_HEADER_BYTES, nextGroup: { seq: 2 } };
+    expect(log.ending({ lastSeq: 2 })).toMatchObject(corrupt);
+    expect(log.ending()).toMatchObject(corrupt);
   });
 
   test('WholeGroupBehindItsLastGroupIsCorruption', () => {

@@ -357,7 +357,8 @@ describe('rotating', () => {
     expect(log.writer.durableSeq).toBe(2);
     expect(log.writer.sealed).toEqual([sealed]);
     log.write('three');
-    expect(read(log.segmentPath(1), { lastSeq: 2 }).scan.ending).toEqual({ kind: 'clean' });
+    const ending = { kind: 'sealed', offset: ends[1] };
+    expect(read(log.segmentPath(1), { lastSeq: 2 }).scan.ending).toEqual(ending);
     expect(read(log.segmentPath(2), { previousSeq: 2 }).seqs).toEqual([3]);
     expect(readSegmentHeader(nodeFiles, log.path).header).toMatchObject({ number: 2, createdAtMs: NOW_MS });
     expect(log.writer.totalBytes).toBe(ends[1]! + log.writer.segmentBytes);
@@ -402,6 +403,74 @@ describe('rotating', () => {
     files.completeSyncs();
     expect(await pending).toBeUndefined();
     expect(files.count('close')).toBe(1);
+  });
+});
+
+describe('the seal', () => {
+  const endingOfFirst = (log: LogTest) => read(log.segmentPath(1), { lastSeq: 1 }).scan.ending;
+
+  test('is written when the next segment is durable, and synced', () => {
+    const order: string[] = [];
+    const files: LogFiles = {
+      ...nodeFiles,
+      write: (file, source, start, length, position) => {
+        order.push(`write ${length}`);
+        return nodeFiles.write(file, source, start, length, position);
+      },
+      fdatasync: (file) => {
+        order.push('fdatasync');
+        nodeFiles.fdatasync(file);
+      },
+      syncDirectory: (directory) => {
+        order.push('syncDirectory');
+        nodeFiles.syncDirectory(directory);
+      },
+    };
+    const log = new LogTest(files);
+    log.write('one');
+    order.length = 0;
+    log.writer.rotate(NOW_MS);
+    const next = [`write ${SEGMENT_HEADER_BYTES}`, 'fdatasync', 'syncDirectory'];
+    expect(order).toEqual(['fdatasync', ...next, 'write 1', 'fdatasync']);
+  });
+
+  test('for which there is no room is left out, and the log goes on', () => {
+    const files = new FaultyFiles();
+    const log = new LogTest(files);
+    log.write('one');
+    files.room = SEGMENT_HEADER_BYTES;
+    log.writer.rotate(NOW_MS);
+    files.room = undefined;
+    log.write('two');
+    expect(endingOfFirst(log)).toEqual({ kind: 'clean' });
+    expect(read(log.segmentPath(2), { previousSeq: 1 }).seqs).toEqual([2]);
+  });
+
+  test('that cannot be synced is final, as every failed fdatasync is', () => {
+    const files = new FaultyFiles();
+    const log = new LogTest(files);
+    log.write('one');
+    files.syncDirectory = (directory) => {
+      nodeFiles.syncDirectory(directory);
+      files.failing.add('fdatasync');
+    };
+    expect(() => log.writer.rotate(NOW_MS)).toThrow(LogSyncError);
+    files.failing.clear();
+    expect(log.writer.failure).toBeInstanceOf(LogSyncError);
+    expect(() => log.write('two')).toThrow(LogSyncError);
+    log.writer.close();
+    expect(files.count('close')).toBe(2);
+    expect(read(log.segmentPath(1), { lastSeq: 1 }).values).toEqual(['one']);
+  });
+
+  test('is not written behind reserved space that cannot be cut off', () => {
+    const files = new FaultyFiles();
+    const log = new LogTest(files, { preallocateBytes: 1000 });
+    log.write('one');
+    files.failing.add('truncate');
+    log.writer.rotate(NOW_MS);
+    expect(endingOfFirst(log)).toMatchObject({ kind: 'abandoned', bytes: 1000 });
+    expect(read(log.segmentPath(1)).scan.ending).toMatchObject({ kind: 'zeros', bytes: 1000 });
   });
 });
 
@@ -529,7 +598,10 @@ describe('reserved space', () => {
     const log = new LogTest(nodeFiles, options);
     const ends = log.write('one');
     log.writer.rotate(NOW_MS);
-    expect(statSync(log.segmentPath(1)).size).toBe(ends[0]);
+    expect(read(log.segmentPath(1)).scan).toMatchObject({
+      fileBytes: ends[0]! + 1,
+      ending: { kind: 'sealed' },
+    });
     log.write('two');
     log.writer.close();
     expect(statSync(log.segmentPath(2)).size).toBe(log.writer.segmentBytes);

@@ -7,9 +7,10 @@ import {
   groupDurableSeq,
   groupSeq,
   hasGroupShape,
+  SEAL,
   SEGMENT_HEADER_BYTES,
 } from '../../src/log/format.js';
-import { planReplay } from '../../src/log/segments.js';
+import { planReplay, type Segment } from '../../src/log/segments.js';
 import type { Random } from './random.js';
 import type { SimulatedDisk } from './simulated-disk.js';
 import { SECTOR_BYTES } from './simulated-file.js';
@@ -30,7 +31,7 @@ export function harm(
   const index = random.below(needed.length);
   const name = basename(needed[index]!.path);
   const isLast = index === needed.length - 1;
-  if (!isLast && random.chance(0.15)) {
+  if ((!isLast || isSealed(disk, needed[index - 1], needed[index]!)) && random.chance(0.15)) {
     disk.removeFiles([name]);
     return `${name} removed`;
   }
@@ -49,6 +50,15 @@ export function harm(
     return content;
   });
   return `${name}: bit ${bit} of byte ${at} flipped`;
+}
+
+/** Does anything tell that `next` is missing once it is, though it was the last? */
+function isSealed(disk: SimulatedDisk, segment: Segment | undefined, next: Segment): boolean {
+  if (segment === undefined) return false;
+  const { storeId, number } = segment.header;
+  const bytes = disk.contents().get(basename(segment.path))!;
+  const end = endOfDurable(bytes, crcSeedOf(storeId, number), next.header.previousSeq);
+  return bytes.length === end + 1 && bytes[end] === SEAL;
 }
 
 /** Where the last group ends that a later group, or the next segment, says was on the disk. */
