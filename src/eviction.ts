@@ -15,6 +15,9 @@ export class Eviction {
   private readonly config: Config;
   /** Which database the next sample comes from: they take turns. */
   private nextDb = 0;
+  /** Deletions whose memory is freed only when their commit group is safe, and how much that will be. */
+  private readonly waiting: { readonly position: number; readonly bytes: number }[] = [];
+  private waitingBytes = 0;
 
   constructor(keyspace: Keyspace, config: Config) {
     this.keyspace = keyspace;
@@ -27,12 +30,19 @@ export class Eviction {
    */
   makeRoom(limitBytes: number, onEvicted: () => void): boolean {
     const policy = this.config.values['maxmemory-policy'];
-    while (this.keyspace.memoryUsed() > limitBytes) {
+    this.forgetFreed();
+    while (this.keyspace.memoryUsed() - this.waitingBytes > limitBytes) {
       if (policy === 'noeviction' || !this.evictOne(policy)) return false;
-      // What a deletion replaces is freed with the commit; enough has been deleted when that much will be.
       onEvicted();
     }
     return true;
+  }
+
+  private forgetFreed(): void {
+    const { committedPosition } = this.keyspace;
+    while (this.waiting.length > 0 && this.waiting[0]!.position <= committedPosition) {
+      this.waitingBytes -= this.waiting.shift()!.bytes;
+    }
   }
 
   private evictOne(policy: string): boolean {
@@ -42,8 +52,11 @@ export class Eviction {
       this.nextDb = (this.nextDb + 1) % keyspace.databaseCount;
       const ref = this.worstOf(db, policy);
       if (ref === 0) continue;
+      const bytes = keyspace.bytesOf(ref);
       keyspace.loadKey(ref);
       keyspace.delete(db, keyspace.keyBytes, keyspace.keyStart, keyspace.keyEnd);
+      this.waiting.push({ position: keyspace.undoPosition, bytes });
+      this.waitingBytes += bytes;
       return true;
     }
     return false;

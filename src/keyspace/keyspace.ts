@@ -506,6 +506,11 @@ export class Keyspace implements MutationSink {
     return this.undo.position;
   }
 
+  /** What mutations before this position replaced has been freed. */
+  get committedPosition(): number {
+    return this.undo.discarded;
+  }
+
   /** The mutations before this position are safe: what they replaced is freed. */
   commit(position: number): void {
     this.undo.discard(position);

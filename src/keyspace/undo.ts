@@ -47,6 +47,11 @@ export class UndoLog {
     return this.base + this.length;
   }
 
+  /** Entries before this position have been discarded: what they replaced is freed. */
+  get discarded(): number {
+    return this.base + this.head;
+  }
+
   /** Is nothing waiting to be discarded or rolled back? */
   get empty(): boolean {
     return this.length === 0;
