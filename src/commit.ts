@@ -70,6 +70,8 @@ export class CommitPipeline {
   private stopSyncTimer: (() => void) | null = null;
   private stopRetryTimer: (() => void) | null = null;
   private closed = false;
+  /** Expired keys are hidden for as long as the log refuses writes. */
+  private stoppedPurging = false;
 
   constructor(options: {
     keyspace: Keyspace;
@@ -204,7 +206,10 @@ export class CommitPipeline {
   private refuseWrites(error: LogWriteError | LogSyncError): void {
     this.refusal = `MISCONF Errors writing to the AOF file: ${describe(error)}`;
     // Removing what expires would be a write.
-    if (this.keyspace.expiring === 'purge') this.keyspace.expiring = 'hide';
+    if (this.keyspace.expiring === 'purge') {
+      this.keyspace.expiring = 'hide';
+      this.stoppedPurging = true;
+    }
     this.onWriteError(error);
     if (error instanceof LogWriteError) this.retryLater();
   }
@@ -225,7 +230,9 @@ export class CommitPipeline {
       return;
     }
     this.refusal = null;
-    if (this.keyspace.expiring === 'hide') this.keyspace.expiring = 'purge';
+    // A keyspace that hid what has expired before, because the clock is in doubt, goes on hiding it.
+    if (this.stoppedPurging) this.keyspace.expiring = 'purge';
+    this.stoppedPurging = false;
     this.onWriteError(null);
   }
 

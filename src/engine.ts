@@ -362,6 +362,7 @@ export class Engine implements Storage, PersistenceView {
     keyspace.now = this.clock.wallMs();
     if (lastAtMs > 0 && keyspace.now - lastAtMs > CLOCK_JUMP_MS) {
       this.hideForNow(lastAtMs);
+      this.housekeeping!.start();
       return;
     }
     keyspace.expiring = 'purge';
@@ -384,7 +385,6 @@ export class Engine implements Storage, PersistenceView {
     );
     this.graceTimer = setTimeout(() => {
       this.keyspace.expiring = 'purge';
-      this.housekeeping!.start();
     }, CLOCK_GRACE_MS);
     this.graceTimer.unref();
   }

@@ -65,7 +65,7 @@ export class Housekeeping {
     const { keyspace } = this;
     const nowMs = this.clock.wallMs();
     let more = false;
-    if (this.expiring && keyspace.nextExpiryMs() <= nowMs) {
+    if (this.removesExpired && keyspace.nextExpiryMs() <= nowMs) {
       keyspace.now = nowMs;
       more = keyspace.expireDue(EXPIRE_BUDGET) >= EXPIRE_BUDGET;
       this.endCommand();
@@ -77,10 +77,15 @@ export class Housekeeping {
     else this.sleep();
   };
 
+  /** Not while what has expired is only hidden: what is due would stay due, and be looked at every millisecond. */
+  private get removesExpired(): boolean {
+    return this.expiring && this.keyspace.expiring === 'purge';
+  }
+
   private sleep(): void {
     if (this.stopped) return;
     const nowMs = this.clock.wallMs();
-    const waitMs = this.expiring ? this.keyspace.nextExpiryMs() - nowMs : SLEEP_MAX_MS;
+    const waitMs = this.removesExpired ? this.keyspace.nextExpiryMs() - nowMs : SLEEP_MAX_MS;
     const delayMs = Math.max(1, Math.min(waitMs, SLEEP_MAX_MS));
     this.wakeAtMs = nowMs + delayMs;
     this.timer = setTimeout(this.work, delayMs);

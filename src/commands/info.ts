@@ -207,6 +207,7 @@ function latencyFields({ host }: Context): InfoField[] {
 function keyspaceFields({ keyspace }: Context): InfoField[] {
   const fields: InfoField[] = [];
   for (let db = 0; db < keyspace.databaseCount; db++) {
+    // Hidden keys included, which DBSIZE leaves out: monitors ask often, and telling them apart takes time.
     const keys = keyspace.size(db);
     if (keys === 0) continue;
     const expires = keyspace.expiresCount(db);

@@ -1,5 +1,6 @@
 import { CommandError, errors } from '../base/errors.js';
 import { holdfastVersion, redisVersion } from '../base/version.js';
+import { hiddenKeys } from '../keyspace/hidden.js';
 import type { Keyspace } from '../keyspace/keyspace.js';
 import { readInt32, readInteger } from './arguments.js';
 import type { Command, Context } from './command.js';
@@ -7,7 +8,8 @@ import type { Command, Context } from './command.js';
 /** DBSIZE, FLUSHDB, FLUSHALL, SWAPDB, TIME, ROLE, LOLWUT. */
 
 function dbsize({ keyspace, db, reply }: Context): void {
-  reply.integer(keyspace.size(db));
+  // What GET, SCAN and KEYS do not show is not counted either.
+  reply.integer(keyspace.size(db) - hiddenKeys(keyspace, db));
 }
 
 /**

@@ -288,7 +288,7 @@ export class Keyspace implements MutationSink {
     return this.hashes.scan(ref, cursor, count, this.visibleFrom(), visit);
   }
 
-  /** Number of keys, expired ones not yet removed included (they are removed within milliseconds). */
+  /** Number of keys, expired ones not yet removed included: within milliseconds, unless `hiddenKeys` are kept. */
   size(db: number): number {
     return this.tables[db]!.size;
   }

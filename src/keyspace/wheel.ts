@@ -55,6 +55,11 @@ export class Wheel {
   private entries = 0;
   /** When the first slot that holds entries begins. */
   private nextSlotMs = Number.POSITIVE_INFINITY;
+  /**
+   * The earliest deadline that lay before `timeMs` when it was added; Infinity for none. Usually it is overdue, and
+   * its entry comes up next. Where the clock has been set back it is not, and the wheel has to go back as well.
+   */
+  private earliestPastMs = Number.POSITIVE_INFINITY;
   /** Part of every position; changes with each sifting, so that an entry seen twice is known. */
   private generation = 0;
 
@@ -67,6 +72,7 @@ export class Wheel {
 
   /** Puts a record on the wheel. It must be TIMED. */
   add(hash: number, ref: number, dueMs: number): void {
+    if (dueMs <= this.timeMs && dueMs < this.earliestPastMs) this.earliestPastMs = dueMs;
     const place = this.placeOf(dueMs);
     setWheelPosition(this.heap, ref, this.positionOf(place));
     this.push(place, hash);
@@ -81,8 +87,9 @@ export class Wheel {
 
   /** When there will next be something to do, in Unix ms; Infinity when nothing waits. */
   nextMs(): number {
-    if (this.detached.length > 0) return this.timeMs;
-    return this.nextSlotMs;
+    // At once, wherever the clock stands.
+    if (this.detached.length > 0) return 0;
+    return Math.min(this.nextSlotMs, this.earliestPastMs);
   }
 
   /**
@@ -95,15 +102,27 @@ export class Wheel {
     for (;;) {
       if (this.detached.length > 0) left = this.work(nowMs, left);
       if (left <= 0) return budget;
-      if (this.entries > STALE_ENTRIES_MIN && this.entries > 2 * this.owner.timedCount()) {
+      if (this.earliestPastMs <= nowMs && nowMs < this.timeMs) {
+        this.goBack(nowMs);
+      } else if (this.entries > STALE_ENTRIES_MIN && this.entries > 2 * this.owner.timedCount()) {
         this.sift();
       } else if (this.nextSlotMs <= nowMs) {
         this.timeMs = this.nextSlotMs;
         this.detachSlotsAt(this.timeMs);
       } else break;
     }
-    if (nowMs > this.timeMs) this.timeMs = nowMs;
+    if (nowMs > this.timeMs) {
+      this.timeMs = nowMs;
+      this.earliestPastMs = Number.POSITIVE_INFINITY;
+    }
     return budget - left;
+  }
+
+  /** The clock was set back: every entry finds its slot again, seen from the present time. */
+  private goBack(nowMs: number): void {
+    this.timeMs = nowMs - 1;
+    this.earliestPastMs = Number.POSITIVE_INFINITY;
+    this.sift();
   }
 
   private work(nowMs: number, budget: number): number {

@@ -1,9 +1,10 @@
 import { dir } from 'tmp-promise';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { Config } from '../../src/base/config.js';
 import { Engine } from '../../src/engine.js';
 import type { Keyspace } from '../../src/keyspace/keyspace.js';
 import { NO_EXPIRY } from '../../src/keyspace/mutations.js';
+import { type LogFiles, nodeFiles } from '../../src/log/files.js';
 import { KeyspaceDriver } from '../support/keyspace-model.js';
 
 const START_MS = Date.UTC(2026, 0, 1);
@@ -22,6 +23,8 @@ beforeEach(async () => {
 
 afterEach(() => folder.cleanup());
 
+const clock = { wallMs: () => wallMs, monotonicMs: () => performance.now() };
+
 const log = {
   debug() {},
   verbose() {},
@@ -31,7 +34,6 @@ const log = {
 
 /** Starts an engine at the present `wallMs`, lets `use` work on its data, and stops it. */
 async function session(use: (driver: KeyspaceDriver, keyspace: Keyspace) => void) {
-  const clock = { wallMs: () => wallMs, monotonicMs: () => performance.now() };
   const engine = new Engine({ config: new Config({ dir: folder.path }), clock, log });
   const summary = await engine.load();
   engine.keyspace.now = wallMs;
@@ -78,6 +80,36 @@ it('a clock ten years ahead at one start and right at the next loses nothing', a
   await session((driver) => {
     expect(driver.get(0, 'session')).toBe('alice');
     expect(driver.get(0, 'written meanwhile')).toBe('x');
+  });
+});
+
+it('what a wrong clock hides stays when the log refuses writes for a while in between', async () => {
+  await session((driver) => driver.set(0, 'session', 'alice', START_MS + HOUR_MS));
+  wallMs = START_MS + 10 * YEAR_MS;
+  let full = false;
+  const files: LogFiles = {
+    ...nodeFiles,
+    write(...operands) {
+      if (full) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      return nodeFiles.write(...operands);
+    },
+  };
+  const engine = new Engine({ config: new Config({ dir: folder.path }), clock, log, files });
+  await engine.load();
+  engine.keyspace.now = wallMs;
+  const driver = new KeyspaceDriver(engine.keyspace);
+  full = true;
+  driver.set(0, 'refused', 'x', NO_EXPIRY);
+  engine.endCommand();
+  await vi.waitFor(() => expect(engine.writeRefusal).toContain('MISCONF'));
+  full = false;
+  await vi.waitFor(() => expect(engine.writeRefusal).toBeNull());
+  expect(driver.get(0, 'session')).toBeUndefined();
+  await engine.close();
+  wallMs = START_MS;
+  await session((later) => {
+    expect(later.get(0, 'session')).toBe('alice');
+    expect(later.get(0, 'refused')).toBeUndefined();
   });
 });
 
