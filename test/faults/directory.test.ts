@@ -6,9 +6,10 @@ import { dir as temporaryDirectory } from 'tmp-promise';
 import { expect, it, onTestFinished } from 'vitest';
 import { startServer } from '../support/server.js';
 import { freePort, ServerProcess } from '../support/server-process.mjs';
+import { hasTool } from '../support/tools.js';
 
 const program = join(import.meta.dirname, '../../bin/holdfast');
-/** An unprivileged user: root may write anywhere. */
+/** An unprivileged user: root may write anywhere. Whoever may use `setpriv` may start a server as somebody else. */
 const NOBODY = 65534;
 
 interface Ended {
@@ -88,31 +89,26 @@ it('a path that is a file, or lies below one, is a clear message and exit code 1
   expect([below.code, below.output]).toEqual([1, expect.stringContaining(file)]);
 });
 
-it("somebody else's directory, or one that is read-only, is a clear message and exit code 1", async () => {
-  if (process.getuid?.() !== 0) {
-    console.info('not run, because only root can start a server as another user');
-    return;
-  }
-  const foreign = join(await scratch(), 'foreign');
-  mkdirSync(foreign, { mode: 0o755 });
-  const readOnly = join(await scratch(), 'read-only');
-  mkdirSync(readOnly);
-  chownSync(readOnly, NOBODY, NOBODY);
-  chmodSync(readOnly, 0o555);
-  for (const dir of [foreign, readOnly]) {
-    const { code, output } = await runToEnd(dir, NOBODY);
-    expect([code, output]).toEqual([1, expect.stringContaining(dir)]);
-    expect(output).toMatch(/permission denied/i);
-    expect(output).not.toContain('    at ');
-    expect(readdirSync(dir)).toEqual([]);
-  }
-});
+it.runIf(hasTool('setpriv'))(
+  "somebody else's directory, or one that is read-only, is a clear message and exit code 1",
+  async () => {
+    const foreign = join(await scratch(), 'foreign');
+    mkdirSync(foreign, { mode: 0o755 });
+    const readOnly = join(await scratch(), 'read-only');
+    mkdirSync(readOnly);
+    chownSync(readOnly, NOBODY, NOBODY);
+    chmodSync(readOnly, 0o555);
+    for (const dir of [foreign, readOnly]) {
+      const { code, output } = await runToEnd(dir, NOBODY);
+      expect([code, output]).toEqual([1, expect.stringContaining(dir)]);
+      expect(output).toMatch(/permission denied/i);
+      expect(output).not.toContain('    at ');
+      expect(readdirSync(dir)).toEqual([]);
+    }
+  },
+);
 
-it("another owner's data are not touched", async () => {
-  if (process.getuid?.() !== 0) {
-    console.info('not run, because only root can start a server as another user');
-    return;
-  }
+it.runIf(hasTool('setpriv'))("another owner's data are not touched", async () => {
   const dir = await scratch();
   const server = await ServerProcess.start({ dir });
   await server.stop();
