@@ -309,12 +309,14 @@ export class CommitPipeline {
   }
 
   /**
-   * The disk has refused to keep what it was given; whatever it says later proves nothing. Under `always`
-   * none of it was acknowledged, so it is taken back. What is in the file may or may not be there after a
+   * The disk has refused to keep what it was given; whatever it says later proves nothing. What it had kept before
+   * (a rotation may have synced while this sync was under way) is acknowledged. Of the rest nothing was under
+   * `always`, so it is taken back. What is in the file may or may not be there after a
    * restart: that is what an error reply leaves open.
    */
   private syncFailed(error: unknown): void {
     if (!(error instanceof LogSyncError)) throw error;
+    this.releaseDurable();
     if (this.policy === 'always') {
       this.keyspace.rollback(this.durableUndo);
       this.loggedUndo = this.durableUndo;

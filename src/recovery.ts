@@ -204,7 +204,7 @@ function resumeWriting(
     return LogWriter.resume(
       files,
       active,
-      { position: replay.endOffset, lastSeq: replay.lastSeq },
+      { position: replay.endOffset, lastSeq: replay.lastSeq, durableSeq: replay.durableSeq },
       { sealed: replay.sealed, preallocateBytes },
     );
   }
@@ -257,6 +257,8 @@ class Replay {
   lastAtMs = 0;
   /** Where the last segment's last group ends. */
   endOffset = 0;
+  /** The last group that the last segment proves to be on the disk. */
+  durableSeq = 0;
   groups = 0;
   records = 0;
   readonly sealed: SealedSegment[] = [];
@@ -315,6 +317,7 @@ class Replay {
     this.lastSeq = scan.lastSeq;
     this.lastAtMs = Math.max(this.lastAtMs, scan.lastAtMs);
     this.endOffset = scan.endOffset;
+    this.durableSeq = scan.durableSeq;
     this.bytesDone += scan.fileBytes;
     this.options.onProgress?.({ phase: 'log', done: this.bytesDone, total: this.bytesTotal });
   }

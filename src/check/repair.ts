@@ -4,7 +4,7 @@ import { StorageError } from '../base/errors.js';
 import { SNAPSHOT_FILE } from '../checkpoint/snapshot-file.js';
 import { messageOf } from '../log/errors.js';
 import type { LogFiles } from '../log/files.js';
-import { repairTornTail, timestamp } from '../log/repair.js';
+import { keptPath, repairTornTail } from '../log/repair.js';
 import type { LogSegment } from './log.js';
 import type { StoreCheck } from './store.js';
 
@@ -92,14 +92,14 @@ export function runRepair(files: LogFiles, directory: string, repair: Repair, at
 }
 
 function setAside(files: LogFiles, path: string, atMs: number): string {
-  const target = `${path}.aside-${timestamp(atMs)}`;
   try {
+    const target = keptPath(files, path, 'aside', atMs);
     chmodSync(path, OWNER_ONLY);
     files.rename(path, target);
+    return target;
   } catch (error) {
     throw new StorageError(`cannot be set aside: ${messageOf(error)}`, path, undefined, { cause: error });
   }
-  return target;
 }
 
 function cutAt({ path, bytes }: LogSegment, offset: number): Cut {

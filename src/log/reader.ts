@@ -85,6 +85,8 @@ export interface SegmentScan {
   readonly lastSeq: number;
   /** Time of the last valid group in Unix ms; the header's creation time when there is none. */
   readonly lastAtMs: number;
+  /** The last group that a valid group knew to be on the disk; the header's previousSeq when there is none. */
+  readonly durableSeq: number;
   /** Where the last valid group ends, in bytes: the length of the file's good part. */
   readonly endOffset: number;
   readonly fileBytes: number;
@@ -155,6 +157,7 @@ class Scan {
   private groups = 0;
   private lastSeq: number;
   private lastAtMs: number;
+  private durableSeq: number;
   /** Bytes that the search behind damage may still compute checksums of. */
   private searchBudget = 0;
 
@@ -167,6 +170,7 @@ class Scan {
     this.crcSeed = crcSeedOf(header.storeId, header.number);
     this.lastSeq = header.previousSeq;
     this.lastAtMs = header.createdAtMs;
+    this.durableSeq = header.previousSeq;
   }
 
   run(onGroup: GroupVisitor): SegmentScan {
@@ -180,6 +184,7 @@ class Scan {
       groups: this.groups,
       lastSeq: this.lastSeq,
       lastAtMs: this.lastAtMs,
+      durableSeq: this.durableSeq,
       endOffset: this.offset,
       fileBytes: this.window.fileBytes,
       ending,
@@ -198,6 +203,7 @@ class Scan {
     const { bytes } = this.window;
     this.lastSeq = groupSeq(bytes, start);
     this.lastAtMs = groupAtMs(bytes, start);
+    this.durableSeq = Math.max(this.durableSeq, groupDurableSeq(bytes, start));
     if (this.lastSeq >= (this.expectation.fromSeq ?? 0)) {
       try {
         onGroup(this.lastSeq, this.lastAtMs, bytes, start + GROUP_HEADER_BYTES, start + groupBytes);

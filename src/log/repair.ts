@@ -20,7 +20,7 @@ const COPY_BYTES = 1024 * 1024;
  */
 export function repairTornTail(files: LogFiles, path: string, offset: number, atMs: number): string {
   assert(offset >= SEGMENT_HEADER_BYTES, 'a torn tail begins after the segment header');
-  const copyPath = join(dirname(path), `${basename(path)}.torn-${timestamp(atMs)}`);
+  const copyPath = attempt(path, 'cannot be copied', () => keptPath(files, path, 'torn', atMs));
   const file = attempt(path, 'cannot be opened', () => files.openForWriting(path));
   try {
     attempt(copyPath, 'cannot be made as a copy of a torn segment', () => copyTo(files, file, copyPath));
@@ -53,9 +53,20 @@ function copyTo(files: LogFiles, source: FileHandle, copyPath: string): void {
   }
 }
 
-/** For names of copies: `20260131T093000123Z` sorts by time and needs no quoting in a shell. */
-export function timestamp(atMs: number): string {
-  return new Date(atMs).toISOString().replace(/[-:.]/g, '');
+/**
+ * A name that is free, in the same directory, for what a repair keeps of a file: `<name>.torn-20260131T093000123Z`
+ * sorts by time and needs no quoting in a shell.
+ *
+ * @param atMs wall time, Unix ms. A clock that stands still, or was set back, must not make two copies one: where
+ *   the name is taken, that of the next free millisecond.
+ */
+export function keptPath(files: LogFiles, path: string, kind: 'torn' | 'aside', atMs: number): string {
+  const directory = dirname(path);
+  const taken = new Set(files.list(directory));
+  for (let ms = atMs; ; ms++) {
+    const name = `${basename(path)}.${kind}-${new Date(ms).toISOString().replace(/[-:.]/g, '')}`;
+    if (!taken.has(name)) return join(directory, name);
+  }
 }
 
 function attempt<T>(path: string, what: string, action: () => T): T {

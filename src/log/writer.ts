@@ -4,6 +4,7 @@ import type { GroupEncoder } from './encoder.js';
 import { LogSyncError, LogWriteError, messageOf } from './errors.js';
 import { type FileHandle, type LogFiles, writeFully } from './files.js';
 import { crcSeedOf, SEAL, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format.js';
+import { rewriteUnproven, type SegmentState } from './rewrite.js';
 import { createSegment, deleteSegments, type NewSegment, type Segment } from './segments.js';
 
 /** A segment that takes no more groups and is on the disk: what the checkpointer may read. */
@@ -103,21 +104,25 @@ export class LogWriter {
   /**
    * Goes on with an existing segment after its last valid group. What follows that (reserved zeros; a torn
    * tail must have been repaired before) is cut off, and what was read is made durable, the name of the
-   * segment included: after a kill either may have been in the system's memory only.
+   * segment included: after a kill either may have been in the system's memory only. What no header proves to
+   * be on the disk is written again for that (`rewriteUnproven`).
    *
-   * @param state where the last valid group ends in bytes, and its sequence number: from `scanSegment`.
-   * @throws LogWriteError when it cannot be opened or cut, LogSyncError when it cannot be made durable.
+   * @param state from `scanSegment`.
+   * @throws LogWriteError when it cannot be opened, cut or written, LogSyncError when it cannot be made durable.
    */
   static resume(
     files: LogFiles,
     segment: Segment,
-    state: { position: number; lastSeq: number },
+    state: SegmentState,
     options: LogWriterOptions = {},
   ): LogWriter {
     const { path } = segment;
     const file = writing(path, 'the active segment cannot be opened', () => files.openForWriting(path));
     try {
-      writing(path, 'the active segment cannot be resumed', () => cutTo(files, file, state.position));
+      writing(path, 'the active segment cannot be resumed', () => {
+        cutTo(files, file, state.position);
+        rewriteUnproven(files, file, segment, state);
+      });
       const writer = new LogWriter(files, segment, file, state, options);
       writer.syncName();
       writer.sync();

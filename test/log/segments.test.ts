@@ -202,6 +202,17 @@ describe('repairing a torn tail', () => {
     expect(log.ending()).toEqual({ kind: 'clean' });
   });
 
+  test('keeps every copy, also when a clock stands still between two repairs', () => {
+    const { log, offset, whole } = torn();
+    const first = repairTornTail(nodeFiles, log.path, offset, REPAIR_MS);
+    const tornAgain = Buffer.concat([log.bytes(), Buffer.from('95cf00', 'hex')]);
+    log.replace(tornAgain);
+    const second = repairTornTail(nodeFiles, log.path, offset, REPAIR_MS);
+    expect(second).toBe(`${log.path}.torn-20260131T093000124Z`);
+    expect(readFileSync(first).equals(whole)).toBe(true);
+    expect(readFileSync(second).equals(tornAgain)).toBe(true);
+  });
+
   test('copies files of more than one buffer whole', () => {
     const log = new LogTest();
     const ends = log.write('x'.repeat(2_500_000), 'two');
@@ -254,7 +265,7 @@ describe('repairing a torn tail', () => {
     const { log, offset } = torn();
     repairTornTail(nodeFiles, log.path, offset, REPAIR_MS);
     const segment = readSegmentHeader(nodeFiles, log.path, { storeId: STORE_ID });
-    const writer = LogWriter.resume(nodeFiles, segment, { position: offset, lastSeq: 1 });
+    const writer = LogWriter.resume(nodeFiles, segment, { position: offset, lastSeq: 1, durableSeq: 0 });
     expect(writer.append(setting('key', 'again'), REPAIR_MS)).toBe(2);
     writer.close();
     expect(log.read()).toMatchObject({ values: ['one', 'again'], scan: { ending: { kind: 'clean' } } });

@@ -184,7 +184,7 @@ describe('the durable sequence number of a group', () => {
     const log = new LogTest();
     const [position] = log.write('one') as [number];
     const segment = readSegmentHeader(nodeFiles, log.path);
-    const writer = LogWriter.resume(nodeFiles, segment, { position, lastSeq: 1 });
+    const writer = LogWriter.resume(nodeFiles, segment, { position, lastSeq: 1, durableSeq: 0 });
     writer.append(setting('k', 'v'), NOW_MS);
     writer.close();
     expect(claims(log.path)).toEqual([0, 1]);
@@ -514,7 +514,7 @@ describe('closing and resuming', () => {
     log.write('one', 'two');
     log.writer.close();
     const { scan } = log.read();
-    const state = { position: scan.endOffset, lastSeq: scan.lastSeq };
+    const state = { ...scan, position: scan.endOffset };
     const writer = LogWriter.resume(nodeFiles, log.writer.segment, state);
     expect([writer.lastSeq, writer.durableSeq]).toEqual([2, 2]);
     writer.append(setting('k', 'three'), NOW_MS);
@@ -544,7 +544,7 @@ describe('closing and resuming', () => {
 
   test('refuses to resume past the end of the file', () => {
     const log = new LogTest();
-    const state = { position: SEGMENT_HEADER_BYTES + 100, lastSeq: 1 };
+    const state = { position: SEGMENT_HEADER_BYTES + 100, lastSeq: 1, durableSeq: 0 };
     expect(() => LogWriter.resume(nodeFiles, log.writer.segment, state)).toThrow(/cannot be resumed/);
   });
 
@@ -552,7 +552,7 @@ describe('closing and resuming', () => {
     const files = new FaultyFiles();
     const log = new LogTest(files);
     log.writer.close();
-    const state = { position: SEGMENT_HEADER_BYTES, lastSeq: 0 };
+    const state = { position: SEGMENT_HEADER_BYTES, lastSeq: 0, durableSeq: 0 };
     const before = files.count('syncDirectory');
     LogWriter.resume(files, log.writer.segment, state).close();
     expect(files.count('syncDirectory') - before).toBe(1);
@@ -565,7 +565,7 @@ describe('closing and resuming', () => {
     const log = new LogTest(files);
     log.writer.close();
     files.failing.add('fdatasync');
-    const state = { position: SEGMENT_HEADER_BYTES, lastSeq: 0 };
+    const state = { position: SEGMENT_HEADER_BYTES, lastSeq: 0, durableSeq: 0 };
     expect(() => LogWriter.resume(files, log.writer.segment, state)).toThrow(LogSyncError);
   });
 });
@@ -611,7 +611,7 @@ describe('reserved space', () => {
     const log = new LogTest(nodeFiles, options);
     const ends = log.write('one');
     const { scan } = log.read();
-    const state = { position: scan.endOffset, lastSeq: scan.lastSeq };
+    const state = { ...scan, position: scan.endOffset };
     LogWriter.resume(nodeFiles, log.writer.segment, state).close();
     expect(statSync(log.path).size).toBe(ends[0]);
   });

@@ -20,6 +20,7 @@ export class Totals {
   cycles = 0;
   starts = 0;
   kills = 0;
+  killsAfterFailedSync = 0;
   powerCuts = 0;
   cleanStops = 0;
   faults = 0;
@@ -44,7 +45,7 @@ interface Bounds {
 }
 
 const START_MS = Date.UTC(2026, 0, 1);
-const ERRORS: readonly FaultKind[] = ['EIO', 'ENOSPC', 'short'];
+const ERRORS: readonly FaultKind[] = ['EIO', 'ENOSPC', 'failed sync', 'short'];
 const CRASHES: readonly FaultKind[] = ['crash before', 'crash midway', 'crash after'];
 const STEP_MS_MAX = 700;
 /**
@@ -64,7 +65,6 @@ export class History {
   private readonly ledger = new Ledger();
   private readonly slowDisk: boolean;
   private bounds: Bounds = { written: 0, durable: 0, most: 0 };
-  private lostPower = false;
   private readonly trace: string[] = [];
 
   constructor(
@@ -127,7 +127,7 @@ export class History {
   private checkRecovered(process: StoreProcess): void {
     const { recovered, messages, keyspace } = process;
     const { lastSeq } = process.writer;
-    const least = this.lostPower ? this.bounds.durable : this.bounds.written;
+    const least = this.disk.hasLostPages ? this.bounds.durable : this.bounds.written;
     this.note(
       `recovered ${lastSeq} (${least} to ${this.bounds.most}), snapshot ${recovered.checkpointedSeq}`,
     );
@@ -144,13 +144,13 @@ export class History {
     }
     this.ledger.settle(lastSeq);
     this.bounds = { written: lastSeq, durable: lastSeq, most: lastSeq };
-    this.lostPower = false;
+    this.disk.forgetLosses();
   }
 
   private checkLossInTime(lastSeq: number): void {
     if (this.environment.policy !== 'everysec') return;
     const lost = this.ledger
-      .replies()
+      .repliesToWrites()
       .filter(({ seq, outcome }) => seq > lastSeq && outcome === 'acknowledged');
     if (lost.length === 0) return;
     const times = lost.map(({ atMs }) => atMs);
@@ -346,21 +346,18 @@ export class History {
     this.restartDisk();
   }
 
-  /**
-   * What an fdatasync refused is not on the disk, although the system's memory still shows it, also to the next
-   * process. Only a power cut ends that, so it always follows.
-   */
+  /** After a sync that failed too, the power may stay: the next process then reads what the disk does not have. */
   private restartDisk(): void {
     this.time.forgetEverything();
     this.time.advance(this.random.between(1, 3000));
-    if (this.disk.broken || this.random.chance(0.5)) {
+    if (this.random.chance(this.disk.syncFailed ? 0.3 : 0.5)) {
       this.note('power cut');
       this.totals.powerCuts++;
-      this.lostPower = true;
       this.disk.afterPowerCut();
     } else {
-      this.note('kill');
+      this.note(this.disk.syncFailed ? 'kill after a failed sync' : 'kill');
       this.totals.kills++;
+      if (this.disk.syncFailed) this.totals.killsAfterFailedSync++;
       this.disk.afterKill();
     }
   }

@@ -61,6 +61,11 @@ export class Ledger {
     return this.entries.map(({ reply }) => reply);
   }
 
+  /** Replies to everything but reads, which go on where writes are refused. */
+  repliesToWrites(): Reply[] {
+    return this.entries.filter(({ command }) => command.kind !== 'get').map(({ reply }) => reply);
+  }
+
   private at(seq: number): Model {
     const model = this.settled.copy();
     for (const entry of this.entries) if (entry.seq <= seq) model.apply(entry.command, entry.nowMs);

@@ -9,11 +9,19 @@ export type Operation = keyof LogFiles;
  * What happens at the n-th operation:
  *
  * - `EIO`, `ENOSPC`: it does nothing and fails so;
+ * - `failed sync`: it is left alone unless it syncs a file; the first that does fails with EIO;
  * - `short`: a write that writes a part and says so, after which there is no room;
  * - `crash before`, `crash after`: the process ends there;
  * - `crash midway`: it ends after a part of a write; another operation is not done.
  */
-export type FaultKind = 'EIO' | 'ENOSPC' | 'short' | 'crash before' | 'crash midway' | 'crash after';
+export type FaultKind =
+  | 'EIO'
+  | 'ENOSPC'
+  | 'failed sync'
+  | 'short'
+  | 'crash before'
+  | 'crash midway'
+  | 'crash after';
 
 export interface Fault {
   /** Which operation from now on, from 1. */
@@ -40,6 +48,7 @@ interface BackgroundSync {
   readonly done: SyncCallback;
 }
 
+const SYNCS = new Set<Operation>(['fdatasync', 'fsync', 'fdatasyncInBackground']);
 /** Operations that fail for want of room. */
 const NEEDS_ROOM = new Set<Operation>(['write', 'createExclusive', 'rename']);
 
@@ -53,8 +62,14 @@ export class SimulatedDisk implements LogFiles {
   /** What the fault has hit; undefined while it has not. */
   struck: Operation | undefined;
   ended = false;
+  /** A sync has failed since the process began: the disk may have anything of what it was for. */
+  syncFailed = false;
+  /** Programs read less than was written, since the last `forgetLosses`: pages are gone from memory. */
+  hasLostPages = false;
   private fault: Fault | undefined;
   private full = 0;
+  /** How many operations the fault has hit. */
+  private strikesSoFar = 0;
   private names = new Map<string, SimulatedFile>();
   private durableNames = new Map<string, SimulatedFile>();
   private unsyncedEntries: Entry[] = [];
@@ -70,12 +85,13 @@ export class SimulatedDisk implements LogFiles {
     this.fault = fault;
     this.operations = 0;
     this.struck = undefined;
+    this.strikesSoFar = 0;
     this.full = 0;
   }
 
-  /** An fdatasync has failed since the last power cut: what is in memory only will never be synced. */
-  get broken(): boolean {
-    return [...this.names.values()].some((file) => file.broken);
+  /** What is there now is what is expected from here on. */
+  forgetLosses(): void {
+    this.hasLostPages = false;
   }
 
   get syncsUnderWay(): number {
@@ -89,7 +105,7 @@ export class SimulatedDisk implements LogFiles {
       this.perform('fdatasyncInBackground', () => sync!.file.syncUpTo(sync!.upTo));
     } catch (error) {
       if (error instanceof ProcessEnded) throw error;
-      sync!.file.broken = true;
+      this.failSync(sync!.file);
       sync!.done(error as Error);
       return;
     }
@@ -104,6 +120,7 @@ export class SimulatedDisk implements LogFiles {
   /** A new process finds the disk as the old one left it. */
   afterKill(): void {
     this.ended = false;
+    this.syncFailed = false;
     this.open.clear();
     this.background = [];
     this.arm(undefined);
@@ -111,6 +128,7 @@ export class SimulatedDisk implements LogFiles {
 
   /** A new process finds what a power cut has left. */
   afterPowerCut(): void {
+    this.hasLostPages = true;
     this.durableNames = this.survivingNames();
     this.names = new Map(this.durableNames);
     this.unsyncedEntries = [];
@@ -192,13 +210,13 @@ export class SimulatedDisk implements LogFiles {
       if (bytes > 0) file.write(position, source.subarray(start, start + bytes));
       return bytes;
     };
-    if (this.strikes() === 'short' && length > 1) {
+    if (this.strikes('write') === 'short' && length > 1) {
       this.begin('write');
       this.full = this.fault!.times;
       this.fault = undefined;
       return write(this.random.between(1, length - 1));
     }
-    if (this.strikes() === 'crash midway') write(this.random.below(length));
+    if (this.strikes('write') === 'crash midway') write(this.random.below(length));
     return this.perform('write', () => write(length));
   }
 
@@ -256,9 +274,17 @@ export class SimulatedDisk implements LogFiles {
 
   private sync(operation: 'fdatasync' | 'fsync', handle: FileHandle): void {
     const file = this.fileOf(handle);
-    const failing = isError(this.strikes());
-    if (failing) file.broken = true;
-    this.perform(operation, () => file.syncUpTo(file.lastChange));
+    const isFailing = this.strikes(operation) === 'EIO';
+    try {
+      this.perform(operation, () => file.syncUpTo(file.lastChange));
+    } finally {
+      if (isFailing) this.failSync(file);
+    }
+  }
+
+  private failSync(file: SimulatedFile): void {
+    this.syncFailed = true;
+    if (file.failSync(this.random)) this.hasLostPages = true;
   }
 
   private opened(file: SimulatedFile): FileHandle {
@@ -280,22 +306,25 @@ export class SimulatedDisk implements LogFiles {
     return file;
   }
 
-  /** What the fault does to the operation that comes next. */
-  private strikes(): FaultKind | undefined {
+  /** What the fault does to this operation, the next one. */
+  private strikes(operation: Operation): Exclude<FaultKind, 'failed sync'> | undefined {
     const { fault } = this;
     const next = this.operations + 1;
     if (fault === undefined || next < fault.at) return undefined;
+    if (fault.kind === 'failed sync')
+      return SYNCS.has(operation) && this.strikesSoFar < fault.times ? 'EIO' : undefined;
     return next < fault.at + fault.times || isCrash(fault.kind) ? fault.kind : undefined;
   }
 
   private begin(operation: Operation): void {
     this.operations++;
+    this.strikesSoFar++;
     this.struck ??= operation;
   }
 
   private perform<T>(operation: Operation, action: () => T): T {
     if (this.ended) throw new ProcessEnded();
-    const kind = this.strikes();
+    const kind = this.strikes(operation);
     if (kind === undefined) {
       this.operations++;
       if (this.full > 0 && operation === 'write') {
@@ -343,10 +372,6 @@ function enter(names: Map<string, SimulatedFile>, entry: Entry): void {
 
 function isCrash(kind: FaultKind): boolean {
   return kind.startsWith('crash');
-}
-
-function isError(kind: FaultKind | undefined): boolean {
-  return kind === 'EIO';
 }
 
 function systemError(code: string): Error {

@@ -9,14 +9,15 @@ type Change =
 
 /**
  * A file in two states: as programs see it (in the system's memory), and as it certainly is on the disk. In
- * between are the changes that were not synced, of which a power cut keeps what it likes.
+ * between are the changes that were not synced, of which a power cut keeps what it likes, and the pages of which
+ * a sync failed: those count as written, and only a write to one of them makes it go to the disk again.
  */
 export class SimulatedFile {
   content: Buffer = Buffer.alloc(0);
-  /** An fdatasync failed. Later ones say that all is well, and do nothing: the kernel has dropped the pages. */
-  broken = false;
   private durable: Buffer = Buffer.alloc(0);
   private unsynced: Change[] = [];
+  /** Numbers of the pages that memory shows as the disk does not have them, although nothing remembers that. */
+  private forgotten = new Set<number>();
   private changes = 0;
 
   copy(): SimulatedFile {
@@ -24,8 +25,8 @@ export class SimulatedFile {
     copy.content = Buffer.from(this.content);
     copy.durable = Buffer.from(this.durable);
     copy.unsynced = [...this.unsynced];
+    copy.forgotten = new Set(this.forgotten);
     copy.changes = this.changes;
-    copy.broken = this.broken;
     return copy;
   }
 
@@ -35,9 +36,15 @@ export class SimulatedFile {
   }
 
   write(at: number, data: Buffer): void {
-    const change: Change = { id: ++this.changes, kind: 'write', at, data: Buffer.from(data) };
-    this.unsynced.push(change);
-    this.content = applied(this.content, change);
+    const written = applied(this.content, { id: 0, kind: 'write', at, data });
+    const [start, end] = this.remembered(at, at + data.length, written.length);
+    this.content = written;
+    this.unsynced.push({
+      id: ++this.changes,
+      kind: 'write',
+      at: start,
+      data: Buffer.from(written.subarray(start, end)),
+    });
   }
 
   truncate(size: number): void {
@@ -48,10 +55,25 @@ export class SimulatedFile {
 
   /** Everything up to this change is on the disk. */
   syncUpTo(id: number): void {
-    if (this.broken) return;
     const synced = this.unsynced.filter((change) => change.id <= id);
     this.durable = synced.reduce(applied, this.durable);
     this.unsynced = this.unsynced.filter((change) => change.id > id);
+  }
+
+  /**
+   * A sync fails: some of the pages are on the disk, and all of them count as written. The others stay in memory
+   * until it is short, or are dropped from it at once. Truncations are the journal's business, which keeps them.
+   *
+   * @returns true when pages were dropped: programs read again what the disk has.
+   */
+  failSync(random: Random): boolean {
+    const image = this.anyPages(random, this.unsynced.length);
+    this.durable = image.subarray(0, this.lengthAfterFailure(image, random));
+    this.unsynced = [];
+    const areDropped = random.chance(0.25);
+    if (areDropped) this.content = resized(this.durable, this.content.length);
+    this.forgotten = new Set(this.differingPages());
+    return areDropped;
   }
 
   /** Changes bytes under the file system's nose, on the disk and in memory. */
@@ -59,6 +81,7 @@ export class SimulatedFile {
     this.content = change(Buffer.from(this.content));
     this.durable = Buffer.from(this.content);
     this.unsynced = [];
+    this.forgotten.clear();
   }
 
   /** What is left when the power goes. */
@@ -66,13 +89,40 @@ export class SimulatedFile {
     this.durable = this.surviving(random);
     this.content = Buffer.from(this.durable);
     this.unsynced = [];
-    this.broken = false;
+    this.forgotten.clear();
+  }
+
+  /** The range that has to be written where `from` to `to` is: pages that were forgotten are whole again then. */
+  private remembered(from: number, to: number, fileBytes: number): [number, number] {
+    let [start, end] = [from, to];
+    for (const page of this.forgotten) {
+      const pageStart = page * PAGE_BYTES;
+      if (pageStart >= to || pageStart + PAGE_BYTES <= from) continue;
+      this.forgotten.delete(page);
+      start = Math.min(start, pageStart);
+      end = Math.max(end, Math.min(pageStart + PAGE_BYTES, fileBytes));
+    }
+    return [start, end];
+  }
+
+  private *differingPages(): Iterable<number> {
+    const { content, durable } = this;
+    for (let start = 0; start < content.length; start += PAGE_BYTES) {
+      const end = Math.min(start + PAGE_BYTES, content.length);
+      if (!content.subarray(start, end).equals(durable.subarray(start, end))) yield start / PAGE_BYTES;
+    }
+  }
+
+  /** The file may be as short on the disk as it was before it grew. */
+  private lengthAfterFailure(image: Buffer, random: Random): number {
+    if (random.chance(0.5)) return image.length;
+    return Math.min(image.length, this.durable.length);
   }
 
   private surviving(random: Random): Buffer {
     const mode = random.below(8);
     if (mode === 0) return this.durable;
-    if (mode === 1 && !this.broken) return this.content;
+    if (mode === 1 && this.forgotten.size === 0) return this.content;
     return this.anyPages(random);
   }
 
@@ -80,16 +130,21 @@ export class SimulatedFile {
    * The length is the one after any of the changes, or on the way to the next. Each page is as memory had it
    * after any of the changes, whatever became of the others.
    */
-  private anyPages(random: Random): Buffer {
+  private anyPages(random: Random, committed = this.anyMoment(random)): Buffer {
     const { unsynced } = this;
     const sizes = [this.durable.length];
     for (const change of unsynced) sizes.push(sizeAfter(sizes.at(-1)!, change));
-    const committed = random.chance(0.5) ? unsynced.length : random.below(unsynced.length + 1);
     const image = Buffer.alloc(sizeOnTheWay(sizes[committed]!, sizes[committed + 1], random));
     for (let start = 0; start < image.length; start += PAGE_BYTES) {
       this.survivingPage(start, committed, random).copy(image, start);
     }
     return image;
+  }
+
+  /** How many of the changes the file's length knows of. */
+  private anyMoment(random: Random): number {
+    const { length } = this.unsynced;
+    return random.chance(0.5) ? length : random.below(length + 1);
   }
 
   private survivingPage(start: number, committed: number, random: Random): Buffer {
