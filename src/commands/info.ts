@@ -78,7 +78,7 @@ function memoryFields({ host, keyspace }: Context): InfoField[] {
   const used = keyspace.memoryUsed();
   host.stats.peakMemoryBytes = Math.max(host.stats.peakMemoryBytes, used);
   const peak = host.stats.peakMemoryBytes;
-  const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
+  const { rss, heapUsed, heapTotal, external, arrayBuffers } = processMemory();
   const { maxmemory } = host.config.values;
   let outputBytes = 0;
   for (const client of host.clients.values()) {
@@ -108,6 +108,21 @@ function memoryFields({ host, keyspace }: Context): InfoField[] {
     ['holdfast_external', external],
     ['holdfast_array_buffers', arrayBuffers],
   ];
+}
+
+let lastProcessMemory = process.memoryUsage();
+
+/**
+ * The system tells the resident memory in a file, and INFO is what somebody asks for who wants to know why a
+ * process can open no more of them: then the last figures stand.
+ */
+function processMemory(): NodeJS.MemoryUsage {
+  try {
+    lastProcessMemory = process.memoryUsage();
+  } catch {
+    // What it was a moment ago says more than nothing.
+  }
+  return lastProcessMemory;
 }
 
 function statsFields({ host }: Context): InfoField[] {

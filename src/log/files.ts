@@ -49,8 +49,16 @@ export interface LogFiles {
   unlink(path: string): void;
   /** Names, not paths, in no particular order. */
   list(directory: string): string[];
-  /** Makes the directory's entries (new, renamed and removed names) durable. */
-  syncDirectory(directory: string): void;
+  /**
+   * For a `syncDirectory` that must not fail for want of a descriptor: what comes before it cannot be undone.
+   */
+  openDirectory(directory: string): FileHandle;
+  /**
+   * Makes the directory's entries (new, renamed and removed names) durable.
+   *
+   * @param opened from `openDirectory`, stays open; without it the directory is opened for the call.
+   */
+  syncDirectory(directory: string, opened?: FileHandle): void;
 }
 
 const OWNER_ONLY = 0o600;
@@ -71,8 +79,13 @@ export const nodeFiles: LogFiles = {
   rename: renameSync,
   unlink: unlinkSync,
   list: (directory) => readdirSync(directory),
-  syncDirectory(directory) {
-    const handle = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  openDirectory: (directory) => openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY),
+  syncDirectory(directory, opened) {
+    if (opened !== undefined) {
+      fsyncSync(opened);
+      return;
+    }
+    const handle = nodeFiles.openDirectory(directory);
     try {
       fsyncSync(handle);
     } finally {

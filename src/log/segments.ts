@@ -83,6 +83,17 @@ export function createSegment(files: LogFiles, directory: string, header: Segmen
   if (files.list(directory).includes(basename(path)))
     throw new StorageError('the segment exists already', path);
   removeUnfinishedSegments(files, directory);
+  // Opened first: after the rename, a lack of descriptors would have to be taken for a failed fsync.
+  const folder = files.openDirectory(directory);
+  try {
+    return { segment: { path, header }, file: createDurably(files, path, header, folder) };
+  } finally {
+    closeQuietly(files, folder);
+  }
+}
+
+/** @param folder the open directory. */
+function createDurably(files: LogFiles, path: string, header: SegmentHeader, folder: FileHandle): FileHandle {
   const unfinished = path + UNFINISHED;
   const file = files.createExclusive(unfinished);
   try {
@@ -95,13 +106,22 @@ export function createSegment(files: LogFiles, directory: string, header: Segmen
     throw error;
   }
   try {
-    files.syncDirectory(directory);
+    files.syncDirectory(dirname(path), folder);
   } catch (error) {
     files.close(file);
     const message = `the directory of a new segment cannot be made durable: ${messageOf(error)}`;
     throw new LogSyncError(message, path, undefined, { cause: error });
   }
-  return { segment: { path, header }, file };
+  return file;
+}
+
+/** Of a directory nothing is written through its descriptor: closing it decides nothing. */
+function closeQuietly(files: LogFiles, folder: FileHandle): void {
+  try {
+    files.close(folder);
+  } catch {
+    // The segment is made, or the reason why it is not is on its way to the caller.
+  }
 }
 
 /** Used where a failure is already on its way to the caller and a second one would only hide it. */

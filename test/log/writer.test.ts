@@ -19,6 +19,7 @@ class FaultyFiles implements LogFiles {
   /** While set, background syncs wait until `completeSyncs`. */
   holdSyncs = false;
   private held: (() => void)[] = [];
+  private readonly directories = new Set<number>();
 
   private enter(operation: keyof LogFiles): void {
     this.counts.set(operation, (this.counts.get(operation) ?? 0) + 1);
@@ -45,8 +46,9 @@ class FaultyFiles implements LogFiles {
     return nodeFiles.createExclusive(path);
   }
 
+  /** Counts the segments' files only. */
   close(file: number): void {
-    this.enter('close');
+    if (!this.directories.delete(file)) this.enter('close');
     nodeFiles.close(file);
   }
 
@@ -86,9 +88,16 @@ class FaultyFiles implements LogFiles {
     nodeFiles.unlink(path);
   }
 
-  syncDirectory(directory: string): void {
+  openDirectory(directory: string): number {
+    this.enter('openDirectory');
+    const handle = nodeFiles.openDirectory(directory);
+    this.directories.add(handle);
+    return handle;
+  }
+
+  syncDirectory(directory: string, opened?: number): void {
     this.enter('syncDirectory');
-    nodeFiles.syncDirectory(directory);
+    nodeFiles.syncDirectory(directory, opened);
   }
 }
 

@@ -263,6 +263,10 @@ export class SimulatedDisk implements LogFiles {
     return this.perform('list', () => [...this.names.keys()]);
   }
 
+  openDirectory(_directory: string): FileHandle {
+    return this.perform('openDirectory', () => this.opened(new SimulatedFile()));
+  }
+
   syncDirectory(_directory: string): void {
     this.perform('syncDirectory', () => {
       this.durableNames = new Map(this.names);
