@@ -4,7 +4,15 @@
  *
  *   npm run build && node test/faults/system-calls.mjs [--calls pwrite64,fdatasync] [--most 24]
  */
-import { appendFileSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -17,7 +25,7 @@ import { makeWriters, settleAll } from './workload.mjs';
 /**
  * @typedef {object} Sweep
  * @property {string} call one kind of system call
- * @property {'log' | 'snapshot'} files
+ * @property {'log' | 'snapshot' | 'copy'} files `copy`: from the first call on the copy of a torn segment on, all files
  * @property {boolean} [fresh] begin each round with an empty directory
  * @property {boolean} [torn] begin each round with a torn tail, so that the start has something to repair
  */
@@ -53,11 +61,15 @@ export const ALL_SWEEPS = [
     files: /** @type {const} */ ('log'),
     torn: true,
   })),
+  ...['pwrite64', 'fsync'].map((call) => ({ call, files: /** @type {const} */ ('copy'), torn: true })),
   ...['openat', 'pwrite64', 'fdatasync', 'fsync', 'rename', 'unlink'].flatMap((call) => [
     { call, files: /** @type {const} */ ('log'), fresh: true },
     { call, files: /** @type {const} */ ('snapshot'), fresh: true },
   ]),
 ];
+
+/** Calls on other files do not count; none: all files. The copy has a name that nobody knows before. */
+const pathsOf = { log: logPaths, snapshot: snapshotPaths, copy: () => [] };
 
 const newDirectory = () => realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-calls-')));
 
@@ -117,11 +129,12 @@ async function fill(dir, writers) {
  */
 async function killAt({ call, files, torn }, count, dir, writers) {
   if (torn) tearTail(dir);
+  const number = files === 'copy' ? (await callsBeforeCopy(dir, call)) + count : count;
   const server = await TracedServer.start({
     dir,
     trace: call,
-    inject: `${call}:signal=SIGKILL:when=${count}`,
-    paths: files === 'log' ? logPaths(dir) : snapshotPaths(dir),
+    inject: `${call}:signal=SIGKILL:when=${number}`,
+    paths: pathsOf[files](dir),
     args: SERVER_ARGS,
   });
   if (!(await server.ready())) return 'starting';
@@ -131,6 +144,33 @@ async function killAt({ call, files, torn }, count, dir, writers) {
   await server.kill();
   await Promise.all(running);
   return killed ? 'serving' : 'not';
+}
+
+/**
+ * How many such calls the main thread makes before its first on the copy of a torn segment, seen in a start on a clone.
+ *
+ * @param {string} dir with a torn tail
+ * @param {string} call
+ */
+async function callsBeforeCopy(dir, call) {
+  const place = newDirectory();
+  try {
+    const clone = join(place, 'data');
+    cpSync(dir, clone, { recursive: true });
+    const output = join(place, 'trace');
+    const server = await TracedServer.start({ dir: clone, trace: call, output, decodePaths: true });
+    await server.ready();
+    await server.kill();
+    const calls = readFileSync(output, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(`${call}(`));
+    const first = calls.findIndex((line) => line.includes('.torn-'));
+    if (first < 0) throw new Error('no torn tail was repaired');
+    const thread = calls[first]?.split(' ')[0];
+    return calls.slice(0, first).filter((line) => line.split(' ')[0] === thread).length;
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 /** A few of the rounds of system-calls.mjs, which runs them all. */
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { hasTool } from '../support/tools.js';
 import { describeSweep, runSweep, type Sweep } from './system-calls.mjs';
+import { TracedServer } from './traced-server.mjs';
 
 const few: readonly [Sweep, number[]][] = [
   [{ call: 'pwrite64', files: 'log' }, [1, 2, 7, 30]],
@@ -14,6 +15,8 @@ const few: readonly [Sweep, number[]][] = [
   [{ call: 'fsync', files: 'snapshot' }, [1, 2, 3]],
   [{ call: 'ftruncate', files: 'snapshot' }, [1]],
   [{ call: 'ftruncate', files: 'log', torn: true }, [1]],
+  [{ call: 'pwrite64', files: 'copy', torn: true }, [1]],
+  [{ call: 'fsync', files: 'copy', torn: true }, [1, 2, 3]],
   [{ call: 'rename', files: 'snapshot', fresh: true }, [1]],
   [{ call: 'pwrite64', files: 'snapshot', fresh: true }, [1, 5]],
   [{ call: 'openat', files: 'log', fresh: true }, [1, 2, 3]],
@@ -28,3 +31,9 @@ it.runIf(hasTool('strace')).each(few)(
     expect(result.killedStarting + result.killedServing, describeSweep(result)).toBeGreaterThan(0);
   },
 );
+
+it('a server that cannot be started at all is an error, not a wait', async () => {
+  vi.stubEnv('PATH', '/nonexistent');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await expect(TracedServer.start({ dir: '/nonexistent', trace: 'none' })).rejects.toThrow('ENOENT');
+});

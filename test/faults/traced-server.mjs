@@ -5,6 +5,7 @@
  * the calls that concern one of them. (Not with --seccomp-bpf: there it injects nothing.)
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +44,8 @@ function killGroup({ pid }) {
 export class TracedServer {
   /** @type {import('node:child_process').ChildProcess} */
   #child;
+  /** @type {Promise<unknown>} */
+  #spawned;
   port;
   log = '';
   hasEnded = false;
@@ -72,19 +75,27 @@ export class TracedServer {
       });
     }
     alive.add(this.#child);
-    this.ended = new Promise((resolve, reject) => {
-      this.#child.once('error', reject);
-      this.#child.once('close', () => {
-        alive.delete(this.#child);
-        this.hasEnded = true;
-        resolve();
-      });
+    this.#spawned = once(this.#child, 'spawn');
+    this.ended = new Promise((resolve) => {
+      // Where it cannot be started there is no `close`.
+      for (const event of ['error', 'close']) {
+        this.#child.once(event, () => {
+          alive.delete(this.#child);
+          this.hasEnded = true;
+          resolve();
+        });
+      }
     });
   }
 
-  /** @param {TraceOptions} options */
+  /**
+   * @param {TraceOptions} options
+   * @returns {Promise<TracedServer>} rejects when strace cannot be started
+   */
   static async start(options) {
-    return new TracedServer(options, await freePort());
+    const server = new TracedServer(options, await freePort());
+    await server.#spawned;
+    return server;
   }
 
   /** @returns {Promise<boolean>} false when it ended before it served */

@@ -1,9 +1,11 @@
 /**
- * A segment may go only after what it holds is durable in the snapshot. The order is read from the system calls
+ * A segment may go only after what it holds is durable in the snapshot, and the log may go on only after its names
+ * are durable. The order is read from the system calls
  * of a real server, not from its code.
  */
 import { readFileSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import Database from 'better-sqlite3';
 import { dir as temporaryDirectory } from 'tmp-promise';
 import { expect, it, onTestFinished } from 'vitest';
 import { hasTool } from '../support/tools.js';
@@ -28,31 +30,49 @@ function callsIn(trace: string): Call[] {
   return calls;
 }
 
-it.runIf(hasTool('strace'))(
-  'each deleted segment was sealed, fsynced, and covered by a durable commit of the snapshot before',
-  async () => {
-    const { path, cleanup } = await temporaryDirectory({ unsafeCleanup: true });
-    onTestFinished(() => cleanup());
-    const dir = realpathSync(path);
-    const output = join(dir, 'trace');
-    const server = await TracedServer.start({
-      dir: join(dir, 'data'),
-      trace: 'pwrite64,fdatasync,fsync,unlink,rename,ftruncate',
-      output,
-      decodePaths: true,
-      args: ['--appendfsync', 'no', ...SMALL_CHECKPOINTS],
-    });
-    onTestFinished(() => server.kill());
-    expect(await server.ready(), server.log).toBe(true);
-    const connection = await Connection.open(server.port);
-    for (let round = 0; round < 5; round++) {
-      await connection.ask(Array.from({ length: 50 }, (_, i) => ['SET', `key:${i}`, `${round}`.repeat(500)]));
-      await connection.call('SAVE');
-    }
-    connection.close();
-    await server.kill();
-    const deleted = checkOrder(callsIn(readFileSync(output, 'utf8')));
-    expect(deleted).toBeGreaterThanOrEqual(5);
+/** What a server does with its files while it is filled and checkpointed five times, from its first start on. */
+async function traceCheckpoints(duringCheckpoints: (dataDirectory: string) => void): Promise<Call[]> {
+  const { path, cleanup } = await temporaryDirectory({ unsafeCleanup: true });
+  onTestFinished(() => cleanup());
+  const dir = realpathSync(path);
+  const output = join(dir, 'trace');
+  const server = await TracedServer.start({
+    dir: join(dir, 'data'),
+    trace: 'pwrite64,fdatasync,fsync,unlink,rename,ftruncate',
+    output,
+    decodePaths: true,
+    args: ['--appendfsync', 'no', ...SMALL_CHECKPOINTS],
+  });
+  onTestFinished(() => server.kill());
+  expect(await server.ready(), server.log).toBe(true);
+  duringCheckpoints(join(dir, 'data'));
+  const connection = await Connection.open(server.port);
+  for (let round = 0; round < 5; round++) {
+    await connection.ask(Array.from({ length: 50 }, (_, i) => ['SET', `key:${i}`, `${round}`.repeat(500)]));
+    await connection.call('SAVE');
+  }
+  connection.close();
+  await server.kill();
+  return callsIn(readFileSync(output, 'utf8'));
+}
+
+/** SQLite cannot move commits into the snapshot then, which would sync them too. */
+function readThroughout(dataDirectory: string): void {
+  const reader = new Database(join(dataDirectory, 'snapshot.sqlite'), { readonly: true });
+  onTestFinished(() => void reader.close());
+  reader.exec('BEGIN');
+  reader.prepare('SELECT count(*) FROM meta').get();
+}
+
+it.runIf(hasTool('strace')).each([
+  ['', () => {}],
+  [', also while another program reads the snapshot', readThroughout],
+])(
+  'each deleted segment was sealed, fsynced, and covered by a durable commit of the snapshot before%s',
+  async (_while, duringCheckpoints) => {
+    const calls = await traceCheckpoints(duringCheckpoints);
+    expect(checkOrder(calls)).toBeGreaterThanOrEqual(5);
+    expect(checkNames(calls)).toBeGreaterThanOrEqual(10);
   },
 );
 
@@ -89,6 +109,40 @@ function checkOrder(calls: readonly Call[]): number {
   }
   return deleted;
 }
+
+/**
+ * The log goes on only when the directory has been synced after a new name, or the loss of one. @returns the number
+ * of syncs that were needed.
+ */
+function checkNames(calls: readonly Call[]): number {
+  let unsynced: Call | undefined;
+  let syncs = 0;
+  for (const call of calls) {
+    const { name, file } = call;
+    const isName = /log-\d{10}\.msgpack(\.new)?$|snapshot\.sqlite\.new$/.test(file);
+    if ((name === 'rename' || name === 'unlink') && isName) unsynced = call;
+    if (unsynced === undefined) continue;
+    if (name === 'pwrite64' && file.endsWith('.msgpack'))
+      expect.fail(
+        `${unsynced.name} of ${basename(unsynced.file)}, and the directory is not synced before a write`,
+      );
+    if (name !== 'fsync' || file !== dirname(unsynced.file)) continue;
+    unsynced = undefined;
+    syncs++;
+  }
+  return syncs;
+}
+
+it('the check itself notices a name that is not made durable', () => {
+  const rename = { name: 'rename', file: '/d/log-0000000002.msgpack.new' };
+  const remove = { name: 'unlink', file: '/d/log-0000000001.msgpack' };
+  const sync = { name: 'fsync', file: '/d' };
+  const write = { name: 'pwrite64', file: '/d/log-0000000002.msgpack' };
+  expect(checkNames([rename, sync, write, remove, sync, write])).toBe(2);
+  expect(() => checkNames([rename, write, sync])).toThrow();
+  expect(() => checkNames([rename, sync, remove, write])).toThrow();
+  expect(() => checkNames([{ ...rename, file: '/d/snapshot.sqlite.new' }, write])).toThrow();
+});
 
 it('the check itself notices a segment that goes too early', () => {
   const segment = '/d/log-0000000001.msgpack';

@@ -5,9 +5,11 @@ import { describe, expect, test } from 'vitest';
 import { FieldList, Op } from '../../src/keyspace/mutations.js';
 import { GroupEncoder } from '../../src/log/encoder.js';
 import {
+  crcSeedOf,
   decodeSegmentHeader,
   encodeSegmentHeader,
   GROUP_HEADER_BYTES,
+  groupChecksumHolds,
   SEAL,
   SEGMENT_HEADER_BYTES,
 } from '../../src/log/format.js';
@@ -159,6 +161,32 @@ describe('the segment header', () => {
     const bytes = encodeSegmentHeader(header);
     bytes[10] = 2;
     expect(decodeSegmentHeader(bytes)).toMatch(/version 2/);
+  });
+});
+
+describe('the checksum of a group', () => {
+  const seed = crcSeedOf(STORE_ID, 1);
+  const encoder = new GroupEncoder();
+  encoder.flush(0);
+  encoder.swap(1, 2);
+  const group = sealed(encoder, 7, { durableSeq: 5 });
+
+  test('covers each bit of it, those of its length as well, whatever the length makes of what follows', () => {
+    expect(groupChecksumHolds(group, 0, group.length, seed)).toBe(true);
+    for (let offset = 0; offset < group.length; offset++) {
+      for (let bit = 0; bit < 8; bit++) {
+        const bytes = Buffer.from(group);
+        bytes[offset] = bytes[offset]! ^ (1 << bit);
+        const holds = groupChecksumHolds(bytes, 0, bytes.length, seed);
+        expect(holds, `bit ${bit} of byte ${offset}`).toBe(false);
+      }
+    }
+  });
+
+  test('covers the store and the segment', () => {
+    const other = Buffer.from(STORE_ID).reverse();
+    expect(groupChecksumHolds(group, 0, group.length, crcSeedOf(STORE_ID, 2))).toBe(false);
+    expect(groupChecksumHolds(group, 0, group.length, crcSeedOf(other, 1))).toBe(false);
   });
 });
 

@@ -190,9 +190,14 @@ export class History {
     if (random.chance(0.3)) this.expire(process);
     time.endTurn();
     this.reconcile(process);
-    time.advance(random.chance(0.3) ? random.below(STEP_MS_MAX) : random.below(20));
+    time.advance(random.chance(this.pauseChance) ? random.below(STEP_MS_MAX) : random.below(20));
     this.reconcile(process);
     this.completeSyncs(process);
+  }
+
+  /** With `everysec` a process has to live for seconds before the loss of more than a second can show. */
+  private get pauseChance(): number {
+    return this.environment.policy === 'everysec' ? 0.8 : 0.3;
   }
 
   private command(process: StoreProcess): void {
