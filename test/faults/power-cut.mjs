@@ -5,6 +5,8 @@
  * under `everysec` a suffix at most.
  *
  *   npm run build && node test/faults/power-cut.mjs --cuts 50 --policy always --seed 1     (as root)
+ *
+ * With `--server redis` Redis is put through the same.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,6 +24,10 @@ import { checkTotal, makeWriters, SHARED_DATABASE, settleAll, totalTally } from 
 
 const CLIENTS = 8;
 const IMAGE_MEGABYTES = 256;
+const UNMOUNT_ATTEMPTS = 40;
+
+/** As often as ours is checkpointed, so that the power goes while the append-only file is rewritten. */
+const FREQUENT_REWRITES = ['--auto-aof-rewrite-min-size', '64kb', '--auto-aof-rewrite-percentage', '50'];
 
 /**
  * Python makes the call because Node has no ioctl: 0x8004587D is EXT4_IOC_SHUTDOWN, 2 is NOLOGFLUSH. It is started
@@ -99,8 +105,17 @@ export class Disk {
     };
   }
 
-  unmount() {
-    execFileSync('umount', [this.path]);
+  /** Waits for a child process of the server that has not noticed yet that its disk is gone. */
+  async unmount() {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        execFileSync('umount', [this.path], { stdio: 'pipe' });
+        return;
+      } catch (error) {
+        if (attempt === UNMOUNT_ATTEMPTS) throw error;
+        await sleep(50);
+      }
+    }
   }
 
   dispose() {
@@ -128,13 +143,16 @@ export class Disk {
  * @param {number} options.cuts
  * @param {'always' | 'everysec'} options.policy
  * @param {number} options.seed
+ * @param {import('../support/server-process.mjs').ServerKind} [options.kind]
  * @param {(result: CutsResult) => void} [options.onCut]
  * @returns {Promise<CutsResult>}
  */
-export async function runPowerCuts({ cuts, policy, seed, onCut }) {
+export async function runPowerCuts({ cuts, policy, seed, kind = 'holdfast', onCut }) {
   const random = new Random(seed);
+  const holdfast = kind === 'holdfast';
   const writers = makeWriters(CLIENTS, {
     seed,
+    fieldExpiry: holdfast,
     rememberAnswers: policy === 'everysec',
     refusalsAreOpen: true,
     largestValue: 5000,
@@ -149,17 +167,21 @@ export async function runPowerCuts({ cuts, policy, seed, onCut }) {
     problems: [],
   };
   const disk = new Disk();
-  const args = ['--dir', join(disk.path, 'data'), '--appendfsync', policy, ...SMALL_CHECKPOINTS];
-  const server = await ServerProcess.start({ dir: tmpdir(), args });
+  const dir = join(disk.path, 'data');
+  // Redis makes no directory, and must not lose one that it could not have known to be new.
+  if (!holdfast) await makeDurableDirectory(disk, dir);
+  const args = ['--dir', dir, '--appendfsync', policy, ...(holdfast ? SMALL_CHECKPOINTS : FREQUENT_REWRITES)];
+  const server = await ServerProcess.start({ kind, dir: tmpdir(), args });
   try {
     while (result.cuts < cuts && result.problems.length === 0) {
       const before = writers.map(({ state }) => cloneState(state));
       const { observed, cutAtMs } = await writeAndCut(server, writers, disk, random);
-      disk.unmount();
+      await disk.unmount();
       disk.mount();
-      await server.start();
       result.cuts++;
-      if (policy === 'always') {
+      const failure = await server.start().catch((error) => error);
+      if (failure instanceof Error) result.problems.push(`no start: ${failure.message}`);
+      else if (policy === 'always') {
         result.problems.push(...(await settleAll(server.port, writers)));
         result.problems.push(...(await unseen(server.port, observed)));
         result.observations++;
@@ -172,6 +194,16 @@ export async function runPowerCuts({ cuts, policy, seed, onCut }) {
     disk.dispose();
   }
   return result;
+}
+
+/**
+ * @param {Disk} disk
+ * @param {string} dir
+ */
+async function makeDurableDirectory(disk, dir) {
+  mkdirSync(dir);
+  await disk.unmount();
+  disk.mount();
 }
 
 /**
@@ -263,6 +295,7 @@ async function main() {
       cuts: { type: 'string', default: '50' },
       policy: { type: 'string', default: 'always' },
       seed: { type: 'string', default: '1' },
+      server: { type: 'string', default: 'holdfast' },
     },
   });
   const policy = values.policy === 'everysec' ? 'everysec' : 'always';
@@ -270,6 +303,7 @@ async function main() {
     cuts: Number(values.cuts),
     policy,
     seed: Number(values.seed),
+    kind: values.server === 'redis' ? 'redis' : 'holdfast',
     onCut: (state) => process.stderr.write(process.stderr.isTTY ? `\r${describeCuts(policy, state)}` : ''),
   });
   process.stderr.write(process.stderr.isTTY ? '\n' : '');

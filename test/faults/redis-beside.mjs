@@ -1,84 +1,28 @@
 /**
- * Redis put through the same cases, so that a reader sees the difference: kill -9 under the same clients and
- * oracle, a flipped bit in its append-only file, zeros behind it, an fsync that fails.
+ * Redis put through the same cases as our server, by the same clients and the same oracle, so that a reader sees
+ * the difference. Without options all of them, otherwise those named:
  *
- *   node test/faults/redis-beside.mjs [--cycles 20]
+ *   node test/faults/redis-beside.mjs [--cases kill,calls,files,sync,disk,directory,power]
+ *     kill       kill -9 under load             [--cycles 5]
+ *     calls      kill at the n-th system call   [--most 12]
+ *     files      damaged, swapped, missing, foreign and older files
+ *     sync       a failed fdatasync
+ *     disk       failed, short and refused writes           (as root)
+ *     directory  two servers, one directory; unusable ones  (as root)
+ *     power      power cuts                     [--cuts 20]  (as root)
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { freePort, ServerProcess, sleep } from '../support/server-process.mjs';
+import { freePort, sleep } from '../support/server-process.mjs';
 import { Connection } from './connection.mjs';
 import { describeMarathon, runMarathon } from './marathon.mjs';
-
-const AOF = 'appendonlydir/appendonly.aof.1.incr.aof';
-const MARKER = 'the-value-that-will-be-damaged';
-
-/**
- * A directory in which Redis has written, and been stopped.
- *
- * @param {string} dir
- */
-async function writeSome(dir) {
-  const server = await ServerProcess.start({ kind: 'redis', dir, args: ['--appendfsync', 'always'] });
-  const connection = await Connection.open(server.port);
-  await connection.ask([
-    ['SET', 'first', MARKER],
-    ['SET', 'second', 'kept'],
-    ['SET', 'third', 'kept'],
-  ]);
-  connection.close();
-  await server.stop();
-}
-
-/**
- * Starts Redis on the directory.
- *
- * @param {string} dir
- * @returns {Promise<string>} what it says and serves
- */
-async function outcome(dir) {
-  const server = await ServerProcess.start({ kind: 'redis', dir, readyTimeoutMs: 10_000 }).catch(
-    (error) => error,
-  );
-  if (server instanceof Error) {
-    const reason =
-      /# (.*(?:Bad file|format|Unexpected|corrupt).*)/i.exec(server.message)?.[1] ?? server.message;
-    return `refuses to start: ${reason.slice(0, 160)}`;
-  }
-  const connection = await Connection.open(server.port);
-  const values = await connection.ask(['first', 'second', 'third'].map((key) => ['GET', key]));
-  connection.close();
-  await server.kill();
-  const same = JSON.stringify(values) === JSON.stringify([MARKER, 'kept', 'kept']);
-  return same ? 'starts with everything' : `starts, and serves ${JSON.stringify(values)}`;
-}
-
-/** @param {(aof: string) => void} damage */
-async function damaged(damage) {
-  const dir = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
-  try {
-    await writeSome(dir);
-    damage(join(dir, AOF));
-    return await outcome(dir);
-  } finally {
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-/**
- * @param {string} path
- * @param {string} text
- * @param {number} offset of the byte from the beginning of the text
- */
-function flipBitIn(path, text, offset) {
-  const bytes = readFileSync(path);
-  const at = bytes.indexOf(text) + offset;
-  bytes[at] = /** @type {number} */ (bytes[at]) ^ 1;
-  writeFileSync(path, bytes);
-}
+import { describeCuts, runPowerCuts } from './power-cut.mjs';
+import { killAtCalls } from './redis-calls.mjs';
+import { contendForDirectory, failDisk } from './redis-disk.mjs';
+import { damageFiles } from './redis-files.mjs';
 
 /**
  * One fdatasync fails; says which writes were acknowledged after it.
@@ -119,22 +63,66 @@ async function failedSync(policy) {
   }
 }
 
-async function main() {
-  const { values } = parseArgs({ options: { cycles: { type: 'string', default: '20' } } });
-  const print = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
-  print(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }).trim());
+/** @typedef {{ cycles: number, most: number, cuts: number }} Sizes */
+
+const print = (/** @type {string} */ line) => process.stdout.write(`${line}\n`);
+
+/** @param {readonly string[]} problems */
+const printProblems = (problems) => {
+  for (const problem of problems.slice(0, 3)) print(`  ${problem}`);
+};
+
+/** @param {Sizes} sizes */
+async function kill({ cycles }) {
   for (const policy of ['always', 'everysec', 'no']) {
     const dir = mkdtempSync(join(tmpdir(), 'holdfast-redis-'));
-    const result = await runMarathon({ cycles: Number(values.cycles), policy, seed: 1, dir, kind: 'redis' });
-    print(`kill -9, ${policy}: ${describeMarathon(result)}`);
-    for (const problem of result.problems.slice(0, 3)) print(`  ${problem}`);
+    const result = await runMarathon({ cycles, policy, seed: 1, dir, kind: 'redis' });
+    print(`${policy}: ${describeMarathon(result)}`);
+    printProblems(result.problems);
     rmSync(dir, { recursive: true, force: true });
   }
-  print(`a flipped bit in a value: ${await damaged((aof) => flipBitIn(aof, MARKER, 4))}`);
-  print(`a flipped bit in a length: ${await damaged((aof) => flipBitIn(aof, `$${MARKER.length}`, 2))}`);
-  print(`4096 zeros behind the log: ${await damaged((aof) => appendFileSync(aof, Buffer.alloc(4096)))}`);
-  for (const policy of ['always', 'everysec']) {
-    print(`a failed fdatasync, ${policy}: ${await failedSync(policy)}`);
+}
+
+async function sync() {
+  for (const policy of ['always', 'everysec']) print(`${policy}: ${await failedSync(policy)}`);
+}
+
+/** @param {Sizes} sizes */
+async function power({ cuts }) {
+  for (const policy of /** @type {const} */ (['always', 'everysec'])) {
+    const result = await runPowerCuts({ cuts, policy, seed: 1, kind: 'redis' });
+    print(describeCuts(policy, result));
+    printProblems(result.problems);
+  }
+}
+
+/** @type {Record<string, (sizes: Sizes) => Promise<void>>} */
+const CASES = {
+  kill,
+  calls: ({ most }) => killAtCalls({ most, print }),
+  files: () => damageFiles(print),
+  sync,
+  disk: () => failDisk(print),
+  directory: () => contendForDirectory(print),
+  power,
+};
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      cases: { type: 'string', default: Object.keys(CASES).join() },
+      cycles: { type: 'string', default: '5' },
+      most: { type: 'string', default: '12' },
+      cuts: { type: 'string', default: '20' },
+    },
+  });
+  const sizes = { cycles: Number(values.cycles), most: Number(values.most), cuts: Number(values.cuts) };
+  print(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }).trim());
+  for (const name of values.cases.split(',')) {
+    const run = CASES[name];
+    if (!run) throw new Error(`no such case: ${name}; there are ${Object.keys(CASES).join(', ')}`);
+    print(`# ${name}`);
+    await run(sizes);
   }
 }
 

@@ -3,7 +3,6 @@
  * process and the wall clock; the monotonic clock, and so every timer, stays the kernel's.
  */
 import { execFileSync } from 'node:child_process';
-import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dir as temporaryDirectory } from 'tmp-promise';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -11,6 +10,7 @@ import { ServerProcess, sleep } from '../support/server-process.mjs';
 import { hasTool } from '../support/tools.js';
 import { Connection } from './connection.mjs';
 import { SMALL_CHECKPOINTS } from './marathon.mjs';
+import { setClock, shiftedClock } from './shifted-clock.mjs';
 
 const HOUR_S = 3600;
 const DAY_S = 24 * HOUR_S;
@@ -33,12 +33,7 @@ class ShiftedServer {
     const process = await ServerProcess.start({
       dir: path,
       args: ['--dir', dir, ...args],
-      env: {
-        LD_PRELOAD: fakeTimeLibrary(),
-        FAKETIME_TIMESTAMP_FILE: clockFile,
-        FAKETIME_NO_CACHE: '1',
-        FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      },
+      env: shiftedClock(clockFile),
     });
     onTestFinished(async () => {
       await process.kill();
@@ -64,17 +59,6 @@ class ShiftedServer {
     const sql = 'SELECT CAST(key AS TEXT) FROM stored_keys ORDER BY key';
     return execFileSync('sqlite3', [path, sql], { encoding: 'utf8' }).split('\n').filter(Boolean);
   }
-}
-
-/** The library differs by the machine's architecture; the program of the same name knows where it is. */
-function fakeTimeLibrary(): string {
-  return execFileSync('faketime', ['-m', '-f', '+0', 'printenv', 'LD_PRELOAD'], { encoding: 'utf8' }).trim();
-}
-
-/** Replaced as a whole, because the server may read it at any moment. */
-function setClock(path: string, aheadSeconds: number): void {
-  writeFileSync(`${path}.new`, `${aheadSeconds < 0 ? '' : '+'}${aheadSeconds}`);
-  renameSync(`${path}.new`, path);
 }
 
 /** Every way in which a client can see that a key exists. */

@@ -1,5 +1,5 @@
 /**
- * The unmodified server under strace, which makes one of its system calls fail or kills it there.
+ * The unmodified server, or redis-server, under strace, which makes one of its system calls fail or kills it there.
  *
  * strace counts calls per thread, so the thread pool is cut to one thread, and with paths given it counts only
  * the calls that concern one of them. (Not with --seccomp-bpf: there it injects nothing.)
@@ -39,6 +39,7 @@ function killGroup({ pid }) {
  * @property {string} [output] a file for the trace itself
  * @property {boolean} [decodePaths] name the file behind each descriptor in the trace
  * @property {readonly string[]} [args] of the server
+ * @property {import('../support/server-process.mjs').ServerKind} [kind] Holdfast unless told otherwise
  */
 
 export class TracedServer {
@@ -56,13 +57,18 @@ export class TracedServer {
    * @param {TraceOptions} options
    * @param {number} port
    */
-  constructor({ dir, trace, inject, paths = [], output = '/dev/null', decodePaths, args = [] }, port) {
+  constructor(options, port) {
+    const { dir, trace, inject, paths = [], output = '/dev/null', decodePaths, args = [] } = options;
     this.port = port;
     const strace = ['-f', '-qq', '-o', output, '-e', `trace=${trace}`];
     if (decodePaths) strace.push('-y');
     if (inject) strace.push('-e', `inject=${inject}`);
     for (const path of paths) strace.push('-P', path);
-    const server = [process.execPath, program, '--port', String(port), '--dir', dir, ...args];
+    const command =
+      options.kind === 'redis'
+        ? ['redis-server', '--appendonly', 'yes', '--save', '']
+        : [process.execPath, program];
+    const server = [...command, '--port', String(port), '--dir', dir, ...args];
     this.#child = spawn('strace', [...strace, ...server], {
       env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
       // A process group of its own: strace that is killed leaves what it traced alive.
