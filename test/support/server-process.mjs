@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
  * @property {number} [port] TCP port on 127.0.0.1; a free one is chosen when left out
  * @property {string[]} [args] further command line arguments, after the program's own
  * @property {NodeJS.ProcessEnv} [env] environment variables added to this process's own
+ * @property {string[]} [launcher] a program, and its arguments, that becomes the server: `prlimit --nofile=64`
  * @property {number} [readyTimeoutMs] how long a start may take; 30 seconds unless told otherwise
  */
 
@@ -74,6 +75,7 @@ export class ServerProcess {
       kind: 'holdfast',
       args: [],
       env: {},
+      launcher: [],
       readyTimeoutMs: readyTimeoutMsDefault,
       ...options,
       port: options.port ?? (await freePort()),
@@ -125,7 +127,7 @@ export class ServerProcess {
   async start() {
     if (this.#child) throw new Error('the server is already running');
     const startedAtMs = performance.now();
-    const [program, ...args] = commandLine(this.#options);
+    const [program, ...args] = [...this.#options.launcher, ...commandLine(this.#options)];
     const child = spawn(/** @type {string} */ (program), args, {
       cwd: this.#options.dir,
       env: { ...process.env, ...this.#options.env },
