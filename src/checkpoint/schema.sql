@@ -85,7 +85,8 @@ END;
 
 -- The views show bytes as text where they are printable UTF-8, and as \x with hexadecimal digits otherwise
 -- (as PostgreSQL writes a bytea). SQLite does not check UTF-8 itself: each pattern here is one legal sequence
--- in hexadecimal, without control characters other than tab, line feed and carriage return.
+-- in hexadecimal, without control characters other than tab, line feed and carriage return. A walk goes from one
+-- sequence to the next, in parts of 1024 bytes, because SQLite reads a large value whole for each substr of it.
 CREATE TABLE utf8_sequences (pattern TEXT PRIMARY KEY, length INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO utf8_sequences (pattern, length) VALUES
   ('0[9AD]*', 1), ('[2-6]?*', 1), ('7[0-9A-E]*', 1),
@@ -103,9 +104,13 @@ SELECT
   CASE
     WHEN CAST(stored_keys.key AS TEXT) NOT GLOB '*[^ -~]*' AND instr(stored_keys.key, x'00') = 0 THEN CAST(stored_keys.key AS TEXT)
     WHEN (
-      WITH RECURSIVE walk (at) AS (
-        SELECT 1 UNION ALL
-        SELECT at + utf8_sequences.length FROM walk JOIN utf8_sequences ON hex(substr(stored_keys.key, at, 4)) GLOB pattern
+      WITH RECURSIVE walk (at, start, part) AS (
+        SELECT 1, 1, substr(stored_keys.key, 1, 1024) UNION ALL
+        SELECT
+          at + utf8_sequences.length,
+          iif(at + utf8_sequences.length - start > 1020, at + utf8_sequences.length, start),
+          iif(at + utf8_sequences.length - start > 1020, substr(stored_keys.key, at + utf8_sequences.length, 1024), part)
+        FROM walk JOIN utf8_sequences ON hex(substr(part, at - start + 1, 4)) GLOB pattern
       ) SELECT max(at) > length(stored_keys.key) FROM walk
     ) THEN CAST(stored_keys.key AS TEXT)
     ELSE '\x' || hex(stored_keys.key)
@@ -140,9 +145,13 @@ SELECT
   CASE
     WHEN CAST(value_bytes AS TEXT) NOT GLOB '*[^ -~]*' AND instr(value_bytes, x'00') = 0 THEN CAST(value_bytes AS TEXT)
     WHEN (
-      WITH RECURSIVE walk (at) AS (
-        SELECT 1 UNION ALL
-        SELECT at + utf8_sequences.length FROM walk JOIN utf8_sequences ON hex(substr(value_bytes, at, 4)) GLOB pattern
+      WITH RECURSIVE walk (at, start, part) AS (
+        SELECT 1, 1, substr(value_bytes, 1, 1024) UNION ALL
+        SELECT
+          at + utf8_sequences.length,
+          iif(at + utf8_sequences.length - start > 1020, at + utf8_sequences.length, start),
+          iif(at + utf8_sequences.length - start > 1020, substr(value_bytes, at + utf8_sequences.length, 1024), part)
+        FROM walk JOIN utf8_sequences ON hex(substr(part, at - start + 1, 4)) GLOB pattern
       ) SELECT max(at) > length(value_bytes) FROM walk
     ) THEN CAST(value_bytes AS TEXT)
     ELSE '\x' || hex(value_bytes)
@@ -165,9 +174,13 @@ SELECT
   CASE
     WHEN CAST(field_bytes AS TEXT) NOT GLOB '*[^ -~]*' AND instr(field_bytes, x'00') = 0 THEN CAST(field_bytes AS TEXT)
     WHEN (
-      WITH RECURSIVE walk (at) AS (
-        SELECT 1 UNION ALL
-        SELECT at + utf8_sequences.length FROM walk JOIN utf8_sequences ON hex(substr(field_bytes, at, 4)) GLOB pattern
+      WITH RECURSIVE walk (at, start, part) AS (
+        SELECT 1, 1, substr(field_bytes, 1, 1024) UNION ALL
+        SELECT
+          at + utf8_sequences.length,
+          iif(at + utf8_sequences.length - start > 1020, at + utf8_sequences.length, start),
+          iif(at + utf8_sequences.length - start > 1020, substr(field_bytes, at + utf8_sequences.length, 1024), part)
+        FROM walk JOIN utf8_sequences ON hex(substr(part, at - start + 1, 4)) GLOB pattern
       ) SELECT max(at) > length(field_bytes) FROM walk
     ) THEN CAST(field_bytes AS TEXT)
     ELSE '\x' || hex(field_bytes)
@@ -175,9 +188,13 @@ SELECT
   CASE
     WHEN CAST(value_bytes AS TEXT) NOT GLOB '*[^ -~]*' AND instr(value_bytes, x'00') = 0 THEN CAST(value_bytes AS TEXT)
     WHEN (
-      WITH RECURSIVE walk (at) AS (
-        SELECT 1 UNION ALL
-        SELECT at + utf8_sequences.length FROM walk JOIN utf8_sequences ON hex(substr(value_bytes, at, 4)) GLOB pattern
+      WITH RECURSIVE walk (at, start, part) AS (
+        SELECT 1, 1, substr(value_bytes, 1, 1024) UNION ALL
+        SELECT
+          at + utf8_sequences.length,
+          iif(at + utf8_sequences.length - start > 1020, at + utf8_sequences.length, start),
+          iif(at + utf8_sequences.length - start > 1020, substr(value_bytes, at + utf8_sequences.length, 1024), part)
+        FROM walk JOIN utf8_sequences ON hex(substr(part, at - start + 1, 4)) GLOB pattern
       ) SELECT max(at) > length(value_bytes) FROM walk
     ) THEN CAST(value_bytes AS TEXT)
     ELSE '\x' || hex(value_bytes)

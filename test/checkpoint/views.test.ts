@@ -20,7 +20,7 @@ describe.runIf(hasTool('sqlite3'))('the views, through the sqlite3 shell', () =>
   });
 
   function query(sql: string): string[] {
-    const output = execFileSync('sqlite3', [path, sql], { encoding: 'utf8' });
+    const output = execFileSync('sqlite3', [path, sql], { encoding: 'utf8', maxBuffer: 2 ** 24 });
     return output === '' ? [] : output.trimEnd().split('\n');
   }
 
@@ -60,6 +60,15 @@ describe.runIf(hasTool('sqlite3'))('the views, through the sqlite3 shell', () =>
     ]);
   });
 
+  it('show a long text within seconds, and find the byte at its end that is none', () => {
+    const text = '\u20ac'.repeat(100_000);
+    const shown = query('SELECT key, value, length FROM strings WHERE db = 3 ORDER BY key');
+    const hex = Buffer.from(text).toString('hex').toUpperCase();
+    // Not compared as a whole: a difference of this length would take long to print.
+    expect(shown[0] === `long|${text}|300000`).toBe(true);
+    expect(shown[1] === `long, damaged|\\x${hex}FF|300001`).toBe(true);
+  });
+
   it('say which part of the log the rows contain', () => {
     expect(query('SELECT last_seq, covers_until_ms, hex(store_id) FROM meta')).toEqual([
       `1|${CREATED_AT_MS + 1}|${STORE_ID.toString('hex').toUpperCase()}`,
@@ -90,5 +99,8 @@ function fill(path: string): void {
     set(sink, 'Gr\u00fc\u00dfe', '\u20ac und \ud83d\ude00', 0, 2);
     set(sink, 'surrogate', Buffer.from('eda08041424344454647484950', 'hex'), 0, 2);
     set(sink, 'large', 'L'.repeat(5000), 0, 2);
+    const long = Buffer.from('\u20ac'.repeat(100_000));
+    set(sink, 'long', long, 0, 3);
+    set(sink, 'long, damaged', Buffer.concat([long, Buffer.from([0xff])]), 0, 3);
   });
 }
