@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import type { Clock } from '../base/clock.js';
 import type { Log } from '../base/log.js';
@@ -47,6 +48,7 @@ export interface ConnectionHost {
 
 /** An accepted socket's handle, the object of Node that owns the file descriptor. */
 export interface SocketHandle {
+  /** -1 where the system has none. */
   readonly fd: number;
   close(): void;
 }
@@ -361,15 +363,34 @@ export class Connection implements ClientTransport, ReleaseListener {
       this.checkOutput();
       return false;
     }
-    // Node's public write. Its handles can be written to directly, which measured less than a tenth faster.
-    this.socket.write(bytes.subarray(start, end), this.onWritten);
+    const rest = start + this.writeNow(bytes, start, end);
+    if (rest === end) return false;
+    this.socket.write(bytes.subarray(rest, end), this.onWritten);
     if (this.socket.writableLength === 0) return false;
     this.sending = true;
     this.checkOutput();
     return true;
   }
 
-  /** Called after every write; most of them were complete before `write` returned. */
+  /**
+   * Hands the bytes to the system without the stream in between, whose bookkeeping for a write costs more than the
+   * execution of most commands. Only while the stream has nothing left to send, or the order would be lost; what the
+   * system does not take (nothing at all, when there is an error) is for the stream, which also knows what to do
+   * about errors.
+   *
+   * @returns the bytes taken.
+   */
+  private writeNow(bytes: Buffer, start: number, end: number): number {
+    // A destroyed socket's descriptor may be the number of another file by now. Windows has no descriptor.
+    if (this.socket.destroyed || this.fd < 0) return 0;
+    try {
+      return writeSync(this.fd, bytes, start, end - start);
+    } catch {
+      return 0;
+    }
+  }
+
+  /** Called after every write by the stream; some of them were complete before `write` returned. */
   private readonly onWritten = (): void => {
     if (!this.sending || this.socket.writableLength > 0 || this.socket.destroyed) return;
     const next = this.backlog.shift();

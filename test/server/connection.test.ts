@@ -1,4 +1,6 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
+import { file } from 'tmp-promise';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ConfigOverrides } from '../../src/base/config.js';
 import { PendingInput } from '../../src/server/pending-input.js';
@@ -32,6 +34,30 @@ const PING = encode(['PING']);
 function patterned(length: number, seed: number): Buffer {
   return Buffer.from(Uint8Array.from({ length }, (_, i) => 0x41 + ((i * 7 + (i >> 8) + seed) % 26)));
 }
+
+describe('a connection that was reset', () => {
+  it('leaves the descriptor to whatever file the system gives it to next', async () => {
+    const server = await start();
+    server.holding = true;
+    const peer = dial(server);
+    peer.send(encode(['ECHO', 'for the peer alone']));
+    await eventually(() => server.ran.length === 1);
+    const { fd } = server.onlyClient.transport;
+    const { path, cleanup } = await file();
+    const opened: number[] = [];
+    // The socket says why it ends when its descriptor is closed, just before the connection hears of the end.
+    server.onMessage = () => {
+      while (opened.at(-1) !== fd) opened.push(openSync(path, 'a'));
+      server.releaseAll();
+    };
+    peer.socket.resetAndDestroy();
+    await eventually(() => server.clients.size === 0);
+    expect(opened.at(-1)).toBe(fd);
+    expect(readFileSync(path, 'latin1')).toBe('');
+    for (const each of opened) closeSync(each);
+    await cleanup();
+  });
+});
 
 describe('pipelines', () => {
   it('are answered in order, wherever they are cut', async () => {

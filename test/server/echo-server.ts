@@ -25,6 +25,8 @@ export class EchoServer implements Sessions, Turns {
   readonly listener: Listener;
   /** While true, nothing is released: a disk that takes its time. */
   holding = false;
+  /** Called with each line of the log. */
+  onMessage: (message: string) => void = () => {};
   private scheduled = false;
   private lastId = 0;
 
@@ -40,7 +42,10 @@ export class EchoServer implements Sessions, Turns {
   }
 
   private log(): Log {
-    const add = (message: string) => this.messages.push(message);
+    const add = (message: string) => {
+      this.messages.push(message);
+      this.onMessage(message);
+    };
     return { debug: add, verbose: add, notice: add, warning: add };
   }
 
