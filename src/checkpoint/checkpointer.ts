@@ -9,8 +9,8 @@ const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 10_000;
 /** A single statement of SQLite (deleting a hash of millions of fields) can take seconds without a sign of life. */
 const SILENCE_MS = 60_000;
-/** Longer than most pauses of a store that is written all the time, so that these do not end the worker. */
-const IDLE_MS = 5000;
+/** Longer than the pauses between the checkpoints of a store that is written as fast as it can. */
+const IDLE_MS = 1000;
 
 export interface CheckpointerOptions {
   /** The snapshot; it must exist. */
@@ -23,7 +23,7 @@ export interface CheckpointerOptions {
   readonly checkStructure?: boolean;
   /** A busy worker that says nothing for so long is replaced; 60 s. */
   readonly silenceMs?: number;
-  /** A worker without work is ended after so long; 5 s. */
+  /** A worker without work is ended after so long; 1 s. */
   readonly idleMs?: number;
   /** Wait after the first failure, doubled after each further one up to 10 s; 100 ms. */
   readonly firstDelayMs?: number;

@@ -1,11 +1,12 @@
 /**
- * Resident bytes for each key: the growth of the process from empty to filled, read after a pause. A server in
- * another process cannot be told to collect its garbage; the pause is the time in which it does what it does.
+ * Resident bytes for each key: the growth of the process from empty to filled, read once no checkpoint runs and
+ * after a pause. A server in another process cannot be told to collect its garbage; the pause is the time in which it
+ * does what it does.
  */
 
 import { sleep } from '../../support/server-process.mjs';
 import { sideOf } from '../bench.mjs';
-import { expectKeys, fill, residentBytes, withServer } from '../servers.mjs';
+import { checkpointsEnded, expectKeys, fill, residentBytes, withServer, withWire } from '../servers.mjs';
 
 /** @typedef {import('../bench.mjs').Bench} Bench */
 /** @typedef {import('../rows.mjs').MemoryRow} MemoryRow */
@@ -22,6 +23,7 @@ export async function memory(rows, bench) {
         await sleep(idlePauseMs);
         const emptyBytes = await residentBytes(server);
         await fill(server, row.dataSet, keyCount);
+        await withWire(server, checkpointsEnded);
         await sleep(idlePauseMs);
         const filledBytes = await residentBytes(server);
         await expectKeys(server, keyCount);
