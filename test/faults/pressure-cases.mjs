@@ -617,7 +617,10 @@ export async function readerThatNeverReads(scene, { valueBytes, requests, limit,
     report.ping('while a client asks and does not read', await pinger.take());
     report.figure('asked for', inMegabytes(valueBytes * requests));
     report.figure('memory grew at most by', inMegabytes(peakBytes(pid) - before));
-    report.expect('cut off for it', await info(control, 'client_output_buffer_limit_disconnections'), '1');
+    if (scene.kind === 'holdfast') {
+      // Redis counts these from 7.2 on.
+      report.expect('cut off for it', await info(control, 'client_output_buffer_limit_disconnections'), '1');
+    }
     // Twice the limit: buffers that were outgrown wait for the garbage collector.
     const allowed = 2 * Number.parseInt(limit, 10) + 128;
     report.must(`memory grows by less than ${allowed} MB`, peakBytes(pid) - before < allowed * MEGABYTE);
