@@ -29,9 +29,10 @@ const SYNC_LAG_MAX_MS = 2000;
 const RETRY_INTERVAL_MS = 200;
 /**
  * `always`: a turn of at most this many commands waits for its fdatasync on the loop, which costs less than a
- * thread's round trip; a larger one goes to a thread while the loop gathers the next.
+ * thread's round trip; a larger one goes to a
+ * thread while the loop gathers the next.
  */
-const SYNC_ON_LOOP_COMMANDS_MAX = 128;
+const SYNC_ON_LOOP_COMMANDS_MAX = 1024;
 const SPARE_BATCHES_MAX = 8;
 
 /**

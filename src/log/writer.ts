@@ -52,7 +52,8 @@ export type SyncListener = (error: LogSyncError | undefined) => void;
 export class LogWriter {
   /** Sealed and not yet removed, oldest first. */
   readonly sealed: SealedSegment[];
-  private readonly preallocateBytes: number;
+  /** From `LogWriterOptions`; a change takes effect once the space reserved so far is used. */
+  preallocateBytes: number;
   private active: ActiveFile;
   private position: number;
   /** Length of the file: what is past `position` is zeros, unless `debris`. */
@@ -333,7 +334,7 @@ export class LogWriter {
    * at the end of a segment, so only an append has to care when this fails.
    */
   private cutTail(): boolean {
-    if (!this.debris && this.preallocateBytes === 0) return true;
+    if (!this.debris && this.fileBytes === this.position) return true;
     try {
       this.files.truncate(this.active.file, this.position);
     } catch {
