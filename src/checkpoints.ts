@@ -18,12 +18,14 @@ export interface CheckpointsOptions {
   /** What the snapshot contained at the start. */
   readonly checkpointedSeq: number;
   /** The worker's master, which may have been started already; something else in simulations. */
-  readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'close'>;
+  readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'setUrgent' | 'close'>;
 }
 
 const LOOK_INTERVAL_MS = 250;
 /** A segment that outgrows this is sealed, checkpoint or not, so that no file grows without bound. */
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+/** A log this many times as large as one that is due no longer waits for a checkpoint that takes its time. */
+const URGENT_LOG_FACTOR = 3;
 /** How long a stop waits for the last checkpoint. Service managers expect the whole stop within ten seconds. */
 const CLOSE_MS = 6000;
 /** A checkpoint fails after so many attempts in a row: three seconds, unless each takes long. */
@@ -50,7 +52,7 @@ export class Checkpoints {
   private readonly pipeline: CommitPipeline;
   private readonly keyspace: Keyspace;
   private readonly snapshotPath: string;
-  private readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'close'>;
+  private readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'setUrgent' | 'close'>;
   private readonly closing = new AbortController();
   private timer: NodeJS.Timeout | null = null;
   private sealing = false;
@@ -96,13 +98,15 @@ export class Checkpoints {
 
   /** Checkpoints everything changed so far. Resolves when it is durable in SQLite; rejects when it failed. */
   run(): Promise<void> {
-    if (!this.running && this.queued === null) return this.begin();
+    if (!this.running && this.queued === null) return this.begin(true);
+    // Somebody waits for what runs already.
+    this.checkpointer.setUrgent(true);
     // What runs may have begun before the caller's last change: another one follows it.
     this.queued ??= this.current
       .catch(() => {})
       .then(() => {
         this.queued = null;
-        return this.begin();
+        return this.begin(true);
       });
     return this.queued;
   }
@@ -127,10 +131,11 @@ export class Checkpoints {
   async close(checkpoint: boolean): Promise<void> {
     if (this.timer) clearInterval(this.timer);
     const deadline = setTimeout(() => this.closing.abort(), CLOSE_MS);
+    this.checkpointer.setUrgent(true);
     try {
       await this.idle();
       const isBehind = this.writer.lastSeq > this.checkpointedSeq;
-      if (checkpoint && isBehind && !this.closing.signal.aborted) await this.begin();
+      if (checkpoint && isBehind && !this.closing.signal.aborted) await this.begin(true);
     } catch {
       // Reported by `begin`. The log has everything; the next start reads it from there.
     } finally {
@@ -144,8 +149,9 @@ export class Checkpoints {
     if (this.queued) await this.queued.catch(() => {});
   }
 
-  private begin(): Promise<void> {
+  private begin(urgent: boolean): Promise<void> {
     this.running = true;
+    this.checkpointer.setUrgent(urgent);
     this.current = this.checkpoint().finally(() => {
       this.running = false;
     });
@@ -154,9 +160,11 @@ export class Checkpoints {
 
   private look(): void {
     if (this.suspending || this.writer.failure) return;
-    if (!this.running && this.isDue()) this.begin().catch(() => {});
+    const isUrgent = this.lagBytes > URGENT_LOG_FACTOR * this.sizeThreshold();
+    if (!this.running && this.isDue()) this.begin(isUrgent).catch(() => {});
     // While a checkpoint runs too: what is sealed meanwhile is for the next one.
     else if (this.writer.segmentBytes > SEGMENT_BYTES_MAX) this.seal();
+    if (isUrgent) this.checkpointer.setUrgent(true);
   }
 
   private isDue(): boolean {

@@ -1,7 +1,16 @@
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.js';
 import { StorageError } from '../base/errors.js';
-import type { CheckpointResult, FromWorker, SealedSegment, ToWorker, WorkerSettings } from './messages.js';
+import {
+  ABANDON,
+  type CheckpointResult,
+  CONTROL_BYTES,
+  type FromWorker,
+  LEISURELY,
+  type SealedSegment,
+  type ToWorker,
+  type WorkerSettings,
+} from './messages.js';
 
 export type { CheckpointResult, SealedSegment } from './messages.js';
 
@@ -82,7 +91,7 @@ export class Checkpointer {
   private silenceTimer: NodeJS.Timeout | undefined;
   private retryTimer: NodeJS.Timeout | undefined;
   private idleTimer: NodeJS.Timeout | undefined;
-  private readonly abandonFlag = new Int32Array(new SharedArrayBuffer(4));
+  private readonly control = new Int32Array(new SharedArrayBuffer(CONTROL_BYTES));
   private delayMs: number;
   private structureChecked: boolean;
 
@@ -138,6 +147,15 @@ export class Checkpointer {
   }
 
   /**
+   * Does somebody wait for the work, or may it take three times as long to leave the processor to others? Counts
+   * for the job under way and for those that follow; urgent until told otherwise.
+   */
+  setUrgent(urgent: boolean): void {
+    Atomics.store(this.control, LEISURELY, urgent ? 0 : 1);
+    Atomics.notify(this.control, LEISURELY);
+  }
+
+  /**
    * Lets the attempt under way end, gives up a job that waits to be tried again, closes the snapshot.
    *
    * @returns true when the .sqlite file alone is complete: nobody else was reading it.
@@ -158,8 +176,8 @@ export class Checkpointer {
 
   private spawn(): void {
     const { path, storeId, batchBytes } = this.options;
-    const abandon = this.abandonFlag.buffer as SharedArrayBuffer;
-    const settings = { path, storeId, checkStructure: !this.structureChecked, batchBytes, abandon };
+    const control = this.control.buffer as SharedArrayBuffer;
+    const settings = { path, storeId, checkStructure: !this.structureChecked, batchBytes, control };
     const worker = (this.options.startWorker ?? startWorker)(settings);
     this.worker = worker;
     this.ready = false;
@@ -227,7 +245,8 @@ export class Checkpointer {
 
   private abandon(): void {
     if (this.job === undefined) return;
-    Atomics.store(this.abandonFlag, 0, 1);
+    Atomics.store(this.control, ABANDON, 1);
+    this.setUrgent(true);
     // Nothing is under way while it waits for its next attempt.
     if (this.retryTimer === undefined) return;
     this.stopRetrying();

@@ -18,9 +18,15 @@ export interface WorkerSettings {
   readonly checkStructure: boolean;
   /** Commit at this many bytes of pending changes. */
   readonly batchBytes: number | undefined;
-  /** One 32-bit word; once it is not 0, the worker gives up what it is doing, between two statements. */
-  readonly abandon: SharedArrayBuffer;
+  /** 32-bit words that speak to a worker in the middle of its work: `ABANDON` and `LEISURELY`. */
+  readonly control: SharedArrayBuffer;
 }
+
+export const CONTROL_BYTES = 8;
+/** Once this word is not 0, the worker gives up what it is doing, between two statements. */
+export const ABANDON = 0;
+/** While this word is 1, the worker rests between two pieces of work; it sleeps on the word. */
+export const LEISURELY = 1;
 
 export interface CheckpointResult {
   /** What the snapshot contains, durably. */
@@ -29,8 +35,10 @@ export interface CheckpointResult {
   readonly commits: number;
   /** Keys and fields written or deleted. */
   readonly rows: number;
-  /** Milliseconds of work. */
+  /** Milliseconds, rests included. */
   readonly tookMs: number;
+  /** Milliseconds left to others because nobody waited. */
+  readonly restedMs: number;
 }
 
 export type ToWorker =

@@ -142,6 +142,28 @@ describe('Checkpointer', () => {
     expect(failures[0]).toBe('the checkpoint worker has been silent for 3000 ms');
   });
 
+  it('rests in between while nobody waits, and no longer than that', async () => {
+    const path = await newSnapshot();
+    const segments = writeSegments(
+      path,
+      Array.from({ length: 3 }, (_, segment) =>
+        Array.from({ length: 100 }, (_, group) => (sink: MutationSink) => {
+          for (let index = 0; index < 500; index++)
+            set(sink, `key ${segment} ${group} ${index}`, 'x'.repeat(60));
+        }),
+      ),
+    );
+    const checkpointer = await startCheckpointer(path);
+    expect(await checkpointer.run(segments.slice(0, 1))).toMatchObject({ lastSeq: 100, restedMs: 0 });
+    checkpointer.setUrgent(false);
+    const leisurely = await checkpointer.run(segments.slice(1, 2));
+    expect(leisurely.lastSeq).toBe(200);
+    // Rests are twice as long as the work before them; some work, such as the commit, is not in pieces.
+    expect(leisurely.restedMs).toBeGreaterThan(0.4 * leisurely.tookMs);
+    checkpointer.setUrgent(true);
+    expect(await checkpointer.run(segments.slice(2))).toMatchObject({ lastSeq: 300, restedMs: 0 });
+  });
+
   it('gives a job up when asked to, in the middle of a batch, and keeps what was committed', async () => {
     const path = await newSnapshot();
     const filling = Array.from({ length: 200 }, (_, group) => (sink: MutationSink) => {

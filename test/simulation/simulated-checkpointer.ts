@@ -20,6 +20,8 @@ export class SimulatedCheckpointer {
 
   async start(): Promise<void> {}
 
+  setUrgent(): void {}
+
   async close(): Promise<boolean> {
     return true;
   }
@@ -37,7 +39,7 @@ export class SimulatedCheckpointer {
       applier.commit();
       const { lastSeq } = readMeta(database, this.path);
       this.maybeEnd();
-      return { lastSeq, commits: applier.stats.commits, rows: applier.stats.rows, tookMs: 0 };
+      return { lastSeq, commits: applier.stats.commits, rows: applier.stats.rows, tookMs: 0, restedMs: 0 };
     } catch (error) {
       applier.abort();
       throw error;
