@@ -193,6 +193,11 @@ export class Keyspace implements MutationSink {
     return !this.isHash(ref) || this.hashes.count(ref, this.nowMs) > 0;
   }
 
+  /** The index of a database, for looking ahead. */
+  index(db: number): Table['dict'] {
+    return this.tables[db]!.dict;
+  }
+
   isString(ref: Ref): boolean {
     return (flagsOf(this.records.heap, ref) & TYPE_MASK) === TYPE_STRING;
   }
@@ -330,14 +335,13 @@ export class Keyspace implements MutationSink {
 
   /** Bytes held by the data: blocks in use, index tables, attached buffers. */
   memoryUsed(): number {
-    const { heap } = this.records;
-    return heap.usedBytes + heap.tableBytes + heap.attachedBytes;
+    const { usedBytes, tableBytes, attachedBytes } = this.records.heap;
+    return usedBytes + tableBytes + attachedBytes;
   }
 
   /** Bytes taken from the system for it: at least `memoryUsed`, the difference is fragmentation. */
   memoryReserved(): number {
-    const { heap } = this.records;
-    return heap.reservedBytes + heap.tableBytes + heap.attachedBytes;
+    return this.memoryUsed() - this.records.heap.usedBytes + this.records.heap.reservedBytes;
   }
 
   // ---- Mutations -----------------------------------------------------------------------------------
@@ -490,13 +494,9 @@ export class Keyspace implements MutationSink {
   // ---- Turns: committing and rolling back ----------------------------------------------------------
 
   /**
-   * Can mutations be taken back? Off while a snapshot or a log is loaded: what was on disk stands, so what a
-   * mutation replaces is freed at once. To be switched only where everything is committed.
+   * Can mutations be taken back? Off while data are loaded: what was on disk stands, so what a mutation replaces is
+   * freed at once. To be switched only where everything is committed.
    */
-  get undoing(): boolean {
-    return this.undo.recording;
-  }
-
   set undoing(undoing: boolean) {
     this.undo.recording = undoing;
   }

@@ -8,6 +8,7 @@ import type { ReleaseListener, ReplyBatch } from '../resp/reply-batch.js';
 import type { Request } from '../resp/request.js';
 import { COMPLETE, MALFORMED, RequestDecoder } from '../resp/request-decoder.js';
 import { type OutputClass, OutputWatch, type ServerLimits, UNAUTHENTICATED_OUTPUT_BYTES } from './limits.js';
+import { LOOK_AHEAD_COMMANDS } from './look-ahead.js';
 import { PendingInput } from './pending-input.js';
 import { READ_START, type ReadBuffer } from './read-buffer.js';
 import { ReplyBacklog } from './reply-backlog.js';
@@ -20,6 +21,8 @@ export interface Sessions {
   newClientId(): number;
   connected(client: Client): void;
   disconnected(client: Client): void;
+  /** Whole commands of a pipeline begin at `bytes[start]`, which will be executed next. Changes nothing. */
+  lookAhead(client: Client, bytes: Uint8Array, start: number, end: number): void;
   /** Runs one command; its reply is in the batch afterwards. */
   execute(client: Client, request: Request): void;
 }
@@ -65,6 +68,8 @@ export interface Endpoint {
  * the others wait a millisecond at most.
  */
 const COMMANDS_PER_TURN = 1024;
+/** So much input is taken for several commands. */
+const PIPELINE_BYTES = 256;
 /** Once the replies of the turn, everybody's together, are longer than this, the rest waits until they are out. */
 const REPLY_BYTES_PER_TURN = 4 * 1024 * 1024;
 /** Input that is read ahead for a client that waits. Reading is what notices that it went away. */
@@ -248,6 +253,8 @@ export class Connection implements ClientTransport, ReleaseListener {
     const { client } = this;
     const { sessions, turns } = this.host;
     for (let left = COMMANDS_PER_TURN; ; ) {
+      if (left % LOOK_AHEAD_COMMANDS === 0 && end - decoder.position > PIPELINE_BYTES)
+        sessions.lookAhead(client, bytes, decoder.position, end);
       const decoded = decoder.decode(bytes, end, client.authenticated || !sessions.requiresPassword);
       if (decoded === MALFORMED) this.refuse(decoder.error);
       if (decoded !== COMPLETE) return decoder.unfinished;

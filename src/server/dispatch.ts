@@ -14,6 +14,7 @@ import { endTransaction } from '../commands/transactions.js';
 import type { ReplyWriter } from '../resp/reply-writer.js';
 import { Request } from '../resp/request.js';
 import { ClientPause } from './client-pause.js';
+import { LookAhead } from './look-ahead.js';
 import { isHttp, mayDebug, refusals, unknownCommand } from './refusals.js';
 
 /** What the process or the embedding program does for the commands. */
@@ -62,6 +63,7 @@ export class Dispatcher implements Host {
   private readonly context: Context;
   private readonly queuedRequest = new Request();
   private readonly pause: ClientPause;
+  private readonly ahead: LookAhead;
   private readonly stopFollowing: () => void;
   private nextClientId = 1;
   /** The wall clock as last read, and how many more commands may use it. */
@@ -83,6 +85,7 @@ export class Dispatcher implements Host {
     this.nowMs = this.clock.wallMs();
     this.startedAtMs = this.nowMs;
     this.pause = new ClientPause((client, request) => this.execute(client, request));
+    this.ahead = new LookAhead(options.storage.keyspace);
     this.context = this.newContext();
     for (const command of this.registry.all()) this.stats.commands.set(command.fullName, command.stats);
     this.followConfig();
@@ -143,6 +146,11 @@ export class Dispatcher implements Host {
     else this.admit(client, request, command, reply);
     if (client.replyMode !== 'on' && client.blocked === null) applyReplyMode(client, reply, mark);
     this.storage.endCommand();
+  }
+
+  /** Commands of this client begin at `bytes[start]` that will be executed next; see LookAhead. */
+  lookAhead(client: Client, bytes: Uint8Array, start: number, end: number): void {
+    this.ahead.read(client.db, bytes, start, end);
   }
 
   /**

@@ -82,6 +82,8 @@ export class EchoServer implements Sessions, Turns {
     this.batch.release();
   }
 
+  lookAhead(): void {}
+
   execute(client: Client, request: Request): void {
     const { writer } = this.batch;
     this.batch.address(client.transport);
