@@ -57,6 +57,7 @@ export class CommitPipeline {
   private readonly onWriteError: WriteErrorListener;
   private readonly afterTurn: () => void;
   private policy: SyncPolicy;
+  private readonly syncOnLoopCommandsMax: number;
   private scheduled = false;
   /** The first command of the present turn, since its last cut, that changed something; -1 for none. */
   private firstChange = -1;
@@ -84,12 +85,15 @@ export class CommitPipeline {
     afterTurn: () => void;
     /** The event loop; something else in simulations. */
     scheduler?: Scheduler;
+    /** Commands in the largest turn that is synced on the loop, where it must be synced. */
+    syncOnLoopCommandsMax?: number;
   }) {
     this.keyspace = options.keyspace;
     this.writer = options.writer;
     this.clock = options.clock;
     this.scheduler = options.scheduler ?? systemScheduler;
     this.policy = options.policy;
+    this.syncOnLoopCommandsMax = options.syncOnLoopCommandsMax ?? SYNC_ON_LOOP_COMMANDS_MAX;
     this.onWriteError = options.onWriteError;
     this.afterTurn = options.afterTurn;
     this.keyspace.journal = this.encoder;
@@ -248,7 +252,7 @@ export class CommitPipeline {
       this.releaseDurable();
       return;
     }
-    if (this.policy === 'always' && this.waitingCommands() <= SYNC_ON_LOOP_COMMANDS_MAX) this.syncOnLoop();
+    if (this.policy === 'always' && this.waitingCommands() <= this.syncOnLoopCommandsMax) this.syncOnLoop();
     else this.syncInBackground();
   }
 

@@ -77,7 +77,7 @@ it('answers neither writes nor reads of them before the disk has confirmed, unde
   const answered: string[] = [];
   const note = (name: string) => () => answered.push(name);
   // A large turn is synced off the loop.
-  const writes = Array.from({ length: 300 }, (_, i) => db.set(`k${i}`, i).then(note('write')));
+  const writes = Array.from({ length: 1100 }, (_, i) => db.set(`k${i}`, i).then(note('write')));
   await turns(3);
   expect(disk.asked).toBe(1);
   const reads = [db.get('k7').then(note('read')), db.buffers.get('before').then(note('read'))];
@@ -85,7 +85,7 @@ it('answers neither writes nor reads of them before the disk has confirmed, unde
   expect(answered).toEqual([]);
   disk.confirmAll();
   await Promise.all([...writes, ...reads]);
-  expect(answered.length).toBe(302);
+  expect(answered.length).toBe(1102);
   expect(await db.get('k7')).toBe('7');
 });
 

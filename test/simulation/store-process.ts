@@ -41,6 +41,8 @@ export class StoreProcess {
       scheduler: time,
       onWriteError: () => {},
       afterTurn: () => {},
+      // Some turns of a simulation are larger than this.
+      syncOnLoopCommandsMax: 128,
     });
     this.checkpoints = new Checkpoints({
       config: new Config(),
