@@ -16,16 +16,35 @@ const getsPerLook = 1000;
 
 /** @type {InProcessOrders} */
 const orders = JSON.parse(process.argv[2] ?? '{}');
-const keys = Array.from({ length: orders.keyCount }, (_, index) => `key:${index}`);
+
+/**
+ * Every key once, in random order. The strings lie in memory in the order in which they are used, so that what is
+ * measured is how a store finds its data, not how this program finds its keys.
+ */
+const keys = shuffled(orders.keyCount).map((index) => `key:${index}`);
+let nextKey = 0;
 
 function randomKey() {
-  return /** @type {string} */ (keys[Math.floor(Math.random() * keys.length)]);
+  nextKey = nextKey + 1 < keys.length ? nextKey + 1 : 0;
+  return /** @type {string} */ (keys[nextKey]);
+}
+
+/** @param {number} count @returns {number[]} */
+function shuffled(count) {
+  const numbers = Array.from({ length: count }, (_, index) => index);
+  for (let last = count - 1; last > 0; last--) {
+    const other = Math.floor(Math.random() * (last + 1));
+    [numbers[last], numbers[other]] = [numbers[other] ?? 0, numbers[last] ?? 0];
+  }
+  return numbers;
 }
 
 /** @param {Store} store */
 async function fill(store) {
+  // In the order of their numbers: another one than that in which they are read.
   for (let start = 0; start < keys.length; start += setsTogether) {
-    await store.setMany(keys.slice(start, start + setsTogether).map((key) => [key, value]));
+    const count = Math.min(setsTogether, keys.length - start);
+    await store.setMany(Array.from({ length: count }, (_, i) => [`key:${start + i}`, value]));
   }
 }
 
