@@ -4,7 +4,7 @@ import type { Clock } from './base/clock.js';
 import { StartupError, StorageError } from './base/errors.js';
 import { loadSnapshot } from './checkpoint/loader.js';
 import { type DirectoryLock, lockDirectory } from './checkpoint/lock.js';
-import { createSnapshot, SNAPSHOT_FILE } from './checkpoint/snapshot-file.js';
+import { completeSnapshot, createSnapshot, SNAPSHOT_FILE } from './checkpoint/snapshot-file.js';
 import type { Keyspace } from './keyspace/keyspace.js';
 import { applyRecords } from './log/decoder.js';
 import type { LogFiles } from './log/files.js';
@@ -101,12 +101,7 @@ async function recoverLocked(options: RecoveryOptions, lock: DirectoryLock): Pro
   const lastAtMs = Math.max(replay.lastAtMs, snapshot?.coversUntilMs ?? 0);
   if (snapshot && plan.needed.length === 0) noticeMissingLog(snapshot, options);
   // The log is whole: only now may anything on disk change.
-  if (plan.obsolete.length > 0) {
-    deleteSegments(
-      files,
-      plan.obsolete.map(({ path }) => path),
-    );
-  }
+  if (plan.obsolete.length > 0) removeObsolete(options, plan.obsolete, snapshotPath);
   const writer = resumeWriting(options, plan.needed, replay, {
     storeId,
     coveredSeq,
@@ -185,6 +180,25 @@ function noticeMissingLog(snapshot: { readonly lastSeq: number }, { directory, l
   );
 }
 
+/** Segments that the snapshot covers, which a kill has kept from being deleted. */
+function removeObsolete(
+  { files, log }: RecoveryOptions,
+  segments: readonly Segment[],
+  snapshotPath: string,
+): void {
+  if (!completeSnapshot(snapshotPath)) {
+    log(
+      `Another program reads an older state of ${SNAPSHOT_FILE}: log segments that are no longer needed are kept ` +
+        'until the next start',
+    );
+    return;
+  }
+  deleteSegments(
+    files,
+    segments.map(({ path }) => path),
+  );
+}
+
 interface Position {
   readonly storeId: Buffer;
   readonly coveredSeq: number;
@@ -213,6 +227,13 @@ function resumeWriting(
       `The log ends with group ${replay.lastSeq}, but the snapshot contains everything up to ${position.coveredSeq}: ` +
         'log segments were removed or are older than the snapshot. Going on from the snapshot',
     );
+    const snapshotPath = join(directory, SNAPSHOT_FILE);
+    if (!completeSnapshot(snapshotPath)) {
+      throw new StorageError(
+        'another program reads an older state of it: end that, and start again',
+        snapshotPath,
+      );
+    }
   }
   const lastNumber = Math.max(active?.header.number ?? 0, position.lastSegment);
   // Sequence numbers never run backwards: what is written next follows the snapshot.

@@ -65,6 +65,34 @@ export function createSnapshot(path: string, storeId: Buffer, createdAtMs: numbe
 }
 
 /**
+ * Brings what the -wal holds into the snapshot's own file and syncs it.
+ *
+ * For a start that is about to rely on the snapshot alone: after a failed fsync of the -wal and a restart, its pages
+ * may be in the system's memory only, and no later fsync of that file says otherwise.
+ *
+ * @returns false when another program still reads an older state, for which part of it has to stay in the -wal.
+ * @throws StorageError when it cannot be written.
+ */
+export function completeSnapshot(path: string): boolean {
+  const database = openSnapshot(path, 0);
+  try {
+    const [row] = database.pragma('wal_checkpoint(PASSIVE)') as WalCheckpoint[];
+    return row !== undefined && row.busy === 0 && row.log === row.checkpointed;
+  } catch (error) {
+    throw asStorageError(error, path);
+  } finally {
+    database.close();
+  }
+}
+
+/** What SQLite answers to `wal_checkpoint`: frames in the -wal, and those of them that are in the file now. */
+interface WalCheckpoint {
+  readonly busy: number;
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
+/**
  * Opens an existing snapshot for reading and writing (reading alone may need SQLite to recover its WAL) and
  * checks that it is one that this program knows.
  *
