@@ -24,23 +24,31 @@ export function markdown(run) {
 
 /** @param {Run} run */
 function preamble({ circumstances: { date, machine, versions, pinned }, plan }) {
-  const rounds = plan.rounds === 1 ? 'one round' : `medians of ${plan.rounds} rounds`;
   return [
     `${date}. ${versions}.`,
     `${machine}${pinned === undefined ? '' : `; servers confined to processors ${pinned}`}.`,
-    `${plan.quick ? 'Quick run, not for comparison: ' : ''}${rounds}; ${countText(plan.keyCount)} random keys,`,
+    `${plan.quick ? 'Quick run, not for comparison: ' : ''}medians of the rounds; ${countText(plan.keyCount)} random keys,`,
     `64-byte values, 50 connections unless the row says otherwise.`,
   ].join('\n');
 }
 
 /** @param {Result[]} results */
 export function resultTable(results) {
-  const heading = ['measure', 'target', 'ratio', 'Holdfast', 'compared with', 'its figure', 'verdict'];
+  const heading = [
+    'measure',
+    'target',
+    'ratio',
+    'Holdfast',
+    'compared with',
+    'its figure',
+    'rounds',
+    'verdict',
+  ];
   return table(heading, results.map(resultRow), [0, 4]);
 }
 
 /** @param {Result} result */
-function resultRow({ measure, target, ratio, unit, holdfast, peer, peerFigure, verdict }) {
+function resultRow({ measure, target, ratio, unit, holdfast, peer, peerFigure, rounds, verdict }) {
   const marks = { met: 'met', missed: 'missed', 'not measured': '-' };
   return [
     measure,
@@ -49,6 +57,7 @@ function resultRow({ measure, target, ratio, unit, holdfast, peer, peerFigure, v
     figureText(holdfast, unit),
     peer,
     peer === '' ? '' : figureText(peerFigure, unit),
+    String(rounds.holdfast.length),
     marks[verdict],
   ];
 }

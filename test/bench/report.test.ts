@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { chart } from './chart.mjs';
 import { Histogram } from './histogram.mjs';
+import { joined } from './join.mjs';
 import { plan } from './plan.mjs';
 import { withBlock } from './publish.mjs';
 import { requestsPerSecond } from './redis-benchmark.mjs';
@@ -131,4 +132,25 @@ test('the rate is read from what redis-benchmark prints, and its absence is an e
   const csv = '"test","rps","avg_latency_ms"\n"SET key:__rand_int__ x","123456.78","0.1"\n';
   expect(requestsPerSecond(csv)).toBe(123456.78);
   expect(() => requestsPerSecond('ERR something\n')).toThrow('no rate');
+});
+
+test('parts of a run are joined in the usual order, and only where they were made alike', () => {
+  const full = plan({ quick: false });
+  const [first, second, ...rest] = rows(full).map((each) => result(each, { holdfast: [1], peer: [1] }, []));
+  const circumstances = { date: '2026-01-01', machine: 'm', versions: 'v' };
+  const part = (results: Result[], rounds = 5) => ({
+    circumstances,
+    plan: { ...full, rounds },
+    complete: false,
+    results,
+  });
+  const parts = [part([second!, first!]), part(rest, 2)];
+  const run = joined(parts);
+  expect(run.complete).toBe(true);
+  expect(run.results.map(({ id }) => id)).toEqual(rows(full).map(({ id }) => id));
+  expect(joined([part([first!])]).complete).toBe(false);
+  const elsewhere = { ...part(rest), circumstances: { ...circumstances, versions: 'w' } };
+  expect(() => joined([part([first!]), elsewhere])).toThrow('the runs differ');
+  const quick = { ...part(rest), plan: plan({ quick: true }) };
+  expect(() => joined([part([first!]), quick])).toThrow('different amounts');
 });

@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { Bench } from './bench.mjs';
 import { chart } from './chart.mjs';
+import { joined } from './join.mjs';
 import { circumstances } from './machine.mjs';
 import { plan } from './plan.mjs';
 import { Progress } from './progress.mjs';
@@ -35,7 +36,7 @@ const usage = `npm run bench -- [options]
   --rounds N       repetitions of which the median is reported
   --pin LIST       confine both servers to these processors, as in \`taskset -c\`
   --json FILE      everything that was measured, as JSON
-  --from FILE      measure nothing; take the results from such a file
+  --from FILE      measure nothing; take the results from such a file; again, to join several
   --out FILE       the report, as Markdown
   --svg FILE       the ratios, as a bar chart
   --publish        write a full run into test/bench/README.md and README.md
@@ -67,7 +68,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     pin: { type: 'string' },
     json: { type: 'string' },
-    from: { type: 'string' },
+    from: { type: 'string', multiple: true },
     out: { type: 'string' },
     svg: { type: 'string' },
     publish: { type: 'boolean', default: false },
@@ -121,6 +122,11 @@ function only(all) {
   return names === undefined ? all : chosenRows(all, names);
 }
 
+/** @param {string} file @returns {Promise<Run>} */
+async function readRun(file) {
+  return JSON.parse(await readFile(file, 'utf8'));
+}
+
 async function main() {
   if (options.help) return void process.stdout.write(usage);
   if (options.list) {
@@ -132,7 +138,7 @@ async function main() {
   }
   /** @type {Run} */
   const run =
-    options.from === undefined ? await measuredRun() : JSON.parse(await readFile(options.from, 'utf8'));
+    options.from === undefined ? await measuredRun() : joined(await Promise.all(options.from.map(readRun)));
   const report = markdown(run);
   console.log(report);
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(run, null, 2)}\n`);
