@@ -60,10 +60,11 @@ test('the table shows target, ratio and both figures with their unit', () => {
     '3,000,000/s',
     'Redis',
     '1,500,000/s',
+    '1',
     'met',
     '',
   ]);
-  expect(cells[3]).toEqual(['', 'A & B', '>= 1.50', '-', '-', 'Redis', '1/s', '-', '']);
+  expect(cells[3]).toEqual(['', 'A & B', '>= 1.50', '-', '-', 'Redis', '1/s', '0', '-', '']);
 });
 
 test.each([
