@@ -29,8 +29,7 @@ const SYNC_LAG_MAX_MS = 2000;
 const RETRY_INTERVAL_MS = 200;
 /**
  * `always`: a turn of at most this many commands waits for its fdatasync on the loop, which costs less than a
- * thread's round trip; a larger one goes to a
- * thread while the loop gathers the next.
+ * thread's round trip; a larger one goes to a thread while the loop gathers the next.
  */
 const SYNC_ON_LOOP_COMMANDS_MAX = 1024;
 const SPARE_BATCHES_MAX = 8;
@@ -316,8 +315,8 @@ export class CommitPipeline {
   /**
    * The disk has refused to keep what it was given; whatever it says later proves nothing. What it had kept before
    * (a rotation may have synced while this sync was under way) is acknowledged. Of the rest nothing was under
-   * `always`, so it is taken back. What is in the file may or may not be there after a
-   * restart: that is what an error reply leaves open.
+   * `always`, so it is taken back. What is in the file may or may not be there after a restart: that is what an
+   * error reply leaves open.
    */
   private syncFailed(error: unknown): void {
     if (!(error instanceof LogSyncError)) throw error;
