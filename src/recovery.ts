@@ -38,7 +38,7 @@ export interface RecoveryOptions {
 
 export interface RecoveryProgress {
   readonly phase: 'snapshot' | 'log';
-  /** Rows of the snapshot, bytes of the log. */
+  /** Bytes; of the snapshot about so many. */
   readonly done: number;
   readonly total: number;
 }

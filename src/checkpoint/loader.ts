@@ -20,8 +20,8 @@ const BUSY_TIMEOUT_MS = 1000;
 const THREAD_PAYS_BYTES = 8 * 1024 * 1024;
 
 export interface LoadOptions {
-  /** Called between pages; rows are keys of any type and fields of hashes. */
-  readonly onProgress?: (rowsDone: number, rowsTotal: number) => void;
+  /** Called between pages. The total is the size of the file, the rest an estimate: rows are not counted first. */
+  readonly onProgress?: (bytesDone: number, bytesTotal: number) => void;
   /** Called once, before the first row. */
   readonly onMeta?: (meta: SnapshotMeta) => void;
   /** A file of this many bytes is read by a thread of its own; 8 MiB. */
@@ -53,8 +53,7 @@ export async function loadSnapshot(
 ): Promise<LoadResult> {
   const database = openSnapshot(path, BUSY_TIMEOUT_MS);
   return read(database, path, sink, options, (meta) => {
-    const bytes = database.prepare('SELECT page_count * page_size FROM pragma_page_count, pragma_page_size');
-    const isLarge = (bytes.pluck().get() as number) >= (options.threadFromBytes ?? THREAD_PAYS_BYTES);
+    const isLarge = fileBytes(database) >= (options.threadFromBytes ?? THREAD_PAYS_BYTES);
     return isLarge ? new PageFeed(path, meta.lastSeq) : snapshotPages(database, path);
   });
 }
@@ -109,8 +108,9 @@ interface FoundHash {
 class Loader {
   keys = 0;
   hashFields = 0;
-  /** 0 until they have been counted. */
-  private rowsTotal = 0;
+  /** Counting the rows instead would mean reading the whole file twice. */
+  private readonly bytesTotal: number;
+  private bytesDone = 0;
   private sliceStart = performance.now();
   private readonly selectValue: Statement;
   private readonly fields = new FieldList();
@@ -121,33 +121,24 @@ class Loader {
   private hashesMet = 0;
 
   constructor(
-    private readonly database: Connection,
+    database: Connection,
     private readonly path: string,
     private readonly sink: MutationSink,
     private readonly options: LoadOptions,
   ) {
+    this.bytesTotal = fileBytes(database);
     this.selectValue = database.prepare('SELECT value FROM stored_values WHERE id = ?').pluck();
   }
 
   async run(pages: Pages): Promise<void> {
-    // While the thread that makes the pages starts. What prevents it prevents the reading too.
-    const counted = nextTurn().then(() => this.countRows());
-    counted.catch(() => {});
     for await (const { kind, db, bytes, rows } of pages) {
       const page = new RowPage(bytes, rows, false);
       if (kind === 'keys') this.loadKeys(db, page);
       else this.loadFields(db, page, kind === 'rest');
+      this.bytesDone += bytes.length;
       await this.endOfPage();
     }
-    await counted;
-    this.reportProgress();
-  }
-
-  private countRows(): void {
-    const count = this.database.prepare(
-      'SELECT (SELECT count(*) FROM stored_keys) + (SELECT count(*) FROM stored_hash_fields)',
-    );
-    this.rowsTotal = count.pluck().get() as number;
+    this.options.onProgress?.(this.bytesTotal, this.bytesTotal);
   }
 
   private loadKeys(db: number, page: RowPage): void {
@@ -209,6 +200,7 @@ class Loader {
   private largeValue(id: number): Buffer {
     const value = this.selectValue.get(id) as Buffer | undefined;
     if (value === undefined) throw new SnapshotDamage(`the large value ${id} is missing`, this.path);
+    this.bytesDone += value.length;
     return value;
   }
 
@@ -220,6 +212,11 @@ class Loader {
   }
 
   private reportProgress(): void {
-    if (this.rowsTotal > 0) this.options.onProgress?.(this.keys + this.hashFields, this.rowsTotal);
+    this.options.onProgress?.(Math.min(this.bytesDone, this.bytesTotal), this.bytesTotal);
   }
+}
+
+function fileBytes(database: Connection): number {
+  const size = database.prepare('SELECT page_count * page_size FROM pragma_page_count, pragma_page_size');
+  return size.pluck().get() as number;
 }

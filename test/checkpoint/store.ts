@@ -1,6 +1,7 @@
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { dir } from 'tmp-promise';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { Applier, type ApplierOptions } from '../../src/checkpoint/applier.js';
 import { loadSnapshot } from '../../src/checkpoint/loader.js';
 import { createSnapshot, openSnapshot, SNAPSHOT_FILE } from '../../src/checkpoint/snapshot-file.js';
@@ -91,4 +92,13 @@ export function fieldList(
     at = valueEnd;
   });
   return list;
+}
+
+/** It ends with all bytes of the file, and never went back or beyond that. */
+export function expectProgress(reports: readonly [number, number][], path: string): void {
+  const { size } = statSync(path);
+  expect(reports.every(([, total]) => total === size)).toBe(true);
+  const done = reports.map(([bytes]) => bytes);
+  expect(done).toEqual([...done].sort((one, other) => one - other));
+  expect(done.at(-1)).toBe(size);
 }
