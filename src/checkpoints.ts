@@ -33,6 +33,8 @@ const ATTEMPTS = 5;
 /** After a failed checkpoint the next is tried after this long, then twice as long, and so on. */
 const RETRY_MS = 1000;
 const RETRY_MAX_MS = 60_000;
+/** A segment that could not be sealed takes groups for so long before that is tried, and reported, again. */
+const SEAL_RETRY_MS = 5000;
 
 /**
  * When the log becomes rows: by size, by time, on command and at the end. The work itself is done by a worker
@@ -56,6 +58,7 @@ export class Checkpoints {
   private readonly closing = new AbortController();
   private timer: NodeJS.Timeout | null = null;
   private sealing = false;
+  private sealNotBeforeMs = 0;
   private suspending = false;
   private lastRunMs: number;
   private mutationsCovered: number;
@@ -188,13 +191,16 @@ export class Checkpoints {
   }
 
   private seal(): void {
-    if (this.sealing) return;
+    if (this.sealing || this.clock.monotonicMs() < this.sealNotBeforeMs) return;
     this.sealing = true;
     // The disk is asked first, off the loop, so that sealing has little left to wait for.
     this.pipeline
       .whenDurable(this.writer.lastSeq)
       .then(() => void this.writer.rotate(this.clock.wallMs()))
-      .catch((error: Error) => this.log.warning(`The log segment could not be sealed: ${error.message}`))
+      .catch((error: Error) => {
+        this.sealNotBeforeMs = this.clock.monotonicMs() + SEAL_RETRY_MS;
+        this.log.warning(`The log segment could not be sealed: ${error.message}`);
+      })
       .finally(() => {
         this.sealing = false;
       });

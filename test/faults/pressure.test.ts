@@ -9,7 +9,7 @@ import * as cases from './pressure-cases.mjs';
 import { Report } from './pressure-observe.mjs';
 
 // Each takes a few seconds, and many times that where others have the processors.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 240_000 });
 
 async function problemsOf(
   run: (scene: cases.Scene) => Promise<void>,
