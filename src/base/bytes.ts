@@ -5,6 +5,8 @@
  * A range of bytes is always three arguments, `(bytes, start, end)`, end exclusive: no view object is made.
  */
 
+import { wordViewOf } from './word-view.js';
+
 const ZERO = 0x30;
 const NINE = 0x39;
 const MINUS = 0x2d;
@@ -123,14 +125,30 @@ export function equalBytes(
 ): boolean {
   const length = aEnd - aStart;
   if (length !== bEnd - bStart) return false;
+  const aView = wordViewOf(a);
+  const bView = wordViewOf(b);
+  if (aView !== undefined && bView !== undefined && length >= WORD) {
+    return equalWords(aView, aStart, aEnd, bView, bStart);
+  }
   for (let i = 0; i < length; i++) if (a[aStart + i] !== b[bStart + i]) return false;
   return true;
 }
 
-/**
- * Copies a byte range. A plain loop wins below about a hundred bytes, where the call into the runtime costs
- * more than the copying.
- */
+/** At least one word. */
+function equalWords(a: DataView, start: number, end: number, b: DataView, bStart: number): boolean {
+  const move = bStart - start;
+  const last = end - WORD;
+  for (let at = start; at < last; at += WORD) {
+    if (a.getInt32(at, true) !== b.getInt32(at + move, true)) return false;
+  }
+  return a.getInt32(last, true) === b.getInt32(last + move, true);
+}
+
+/** Up to here a loop wins, even one over single bytes: the call into the runtime costs more than the copying. */
+const LOOP_BYTES_MAX = 128;
+const WORD = 4;
+
+/** Copies a byte range, which must not overlap its target. Quickest between buffers with a word view. */
 export function copyBytes(
   source: Uint8Array,
   start: number,
@@ -139,11 +157,30 @@ export function copyBytes(
   targetStart: number,
 ): void {
   const length = end - start;
-  if (length > 128) {
+  if (length > LOOP_BYTES_MAX) {
     target.set(source.subarray(start, end), targetStart);
     return;
   }
-  for (let i = 0; i < length; i++) target[targetStart + i] = source[start + i]!;
+  const from = wordViewOf(source);
+  const to = wordViewOf(target);
+  if (from !== undefined && to !== undefined && length >= WORD) copyWords(from, start, end, to, targetStart);
+  else for (let i = 0; i < length; i++) target[targetStart + i] = source[start + i]!;
+}
+
+/** At least one word. The last word may overlap the one before it. */
+function copyWords(from: DataView, start: number, end: number, to: DataView, targetStart: number): void {
+  const move = targetStart - start;
+  const last = end - WORD;
+  let at = start;
+  for (; at + 3 * WORD <= last; at += 4 * WORD) {
+    const target = at + move;
+    to.setInt32(target, from.getInt32(at, true), true);
+    to.setInt32(target + WORD, from.getInt32(at + WORD, true), true);
+    to.setInt32(target + 2 * WORD, from.getInt32(at + 2 * WORD, true), true);
+    to.setInt32(target + 3 * WORD, from.getInt32(at + 3 * WORD, true), true);
+  }
+  for (; at < last; at += WORD) to.setInt32(at + move, from.getInt32(at, true), true);
+  if (at < end) to.setInt32(last + move, from.getInt32(last, true), true);
 }
 
 /** One character per byte, exact for any bytes. */

@@ -1,3 +1,5 @@
+import { wordViewOf } from './word-view.js';
+
 /**
  * HalfSipHash-1-3: a keyed hash of bytes to 32 bits, in 32-bit arithmetic only (J.-P. Aumasson and D. J.
  * Bernstein, "SipHash: a fast short-input PRF", 2012; the 32-bit variant of its reference code, with the
@@ -19,9 +21,13 @@ export function halfSipHash(bytes: Uint8Array, start: number, end: number, k0: n
   let v3 = 0x74656462 ^ k1;
   const length = end - start;
   const wordsEnd = end - (length & 3);
+  const view = wordViewOf(bytes);
   let at = start;
   for (; at < wordsEnd; at += 4) {
-    const m = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+    const m =
+      view === undefined
+        ? bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+        : view.getInt32(at, true);
     v3 ^= m;
     v0 = (v0 + v1) | 0;
     v1 = (v1 << 5) | (v1 >>> 27);

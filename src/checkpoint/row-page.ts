@@ -1,4 +1,5 @@
 import { latin1 } from '../base/bytes.js';
+import { withWordView } from '../base/word-view.js';
 import { type ExpireAt, NO_EXPIRY } from '../keyspace/mutations.js';
 import { type Connection, type Statement, sqliteCode } from './sqlite.js';
 
@@ -97,7 +98,9 @@ export class RowPage {
     readonly rows: number,
     /** True when the query found as many rows as it asked for: there may be more. */
     readonly full: boolean,
-  ) {}
+  ) {
+    withWordView(bytes);
+  }
 
   /** Steps to the next row. There must be one. */
   next(): void {

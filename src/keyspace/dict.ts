@@ -1,3 +1,4 @@
+import { equalBytes } from '../base/bytes.js';
 import { type HashSecret, halfSipHash } from '../base/siphash.js';
 import { type Heap, SLAB_BYTES } from './heap.js';
 import {
@@ -300,8 +301,7 @@ export class Dict {
       bytes = attachmentOf(this.heap, ref)!.key!;
       from = 0;
     }
-    for (let i = 0; i < length; i++) if (bytes[from + i] !== key[start + i]) return false;
-    return true;
+    return equalBytes(bytes, from, from + length, key, start, end);
   }
 
   private insertAt(shard: Shard, at: number, hash: number, ref: number): void {

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.js';
+import { withWordView } from '../base/word-view.js';
 import type { Table } from './table.js';
 
 /**
@@ -302,7 +303,7 @@ export class Heap {
     assert(slab < SLABS_MAX, 'the index is full: it holds at most 32 GiB of records');
     // Not zeroed: the system gives pages only as they are touched.
     const memory = Buffer.allocUnsafeSlow(SLAB_BYTES).buffer;
-    this.bytes[slab] = new Uint8Array(memory);
+    this.bytes[slab] = withWordView(new Uint8Array(memory));
     this.words[slab] = new Int32Array(memory);
     this.slabsInUse++;
     this.freePages += PAGES_PER_SLAB;

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.js';
 import { copyBytes } from '../base/bytes.js';
+import { allocateBytes } from '../base/word-view.js';
 import { type ExpireAt, type FieldList, type MutationSink, NO_EXPIRY, Op } from '../keyspace/mutations.js';
 import {
   GROUP_HEADER_BYTES,
@@ -36,7 +37,7 @@ export interface GroupMark {
  */
 export class GroupEncoder implements MutationSink {
   /** After `seal`, the group is the first bytes of this buffer. Replaced when it grows or shrinks. */
-  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  bytes: Buffer = allocateBytes(INITIAL_BYTES);
   /** Number of records since `clear`. */
   records = 0;
   private at = GROUP_HEADER_BYTES;
@@ -49,7 +50,7 @@ export class GroupEncoder implements MutationSink {
   clear(): void {
     this.at = GROUP_HEADER_BYTES;
     this.records = 0;
-    if (this.bytes.length > RETAINED_BYTES) this.bytes = Buffer.allocUnsafeSlow(RETAINED_BYTES);
+    if (this.bytes.length > RETAINED_BYTES) this.bytes = allocateBytes(RETAINED_BYTES);
   }
 
   mark(): GroupMark {
@@ -299,9 +300,7 @@ export class GroupEncoder implements MutationSink {
       needed <= LARGEST_GROUP_BYTES,
       `a commit group of ${needed} bytes is beyond what the log can hold`,
     );
-    const grown = Buffer.allocUnsafeSlow(
-      Math.min(LARGEST_GROUP_BYTES, Math.max(needed, this.bytes.length * 2)),
-    );
+    const grown = allocateBytes(Math.min(LARGEST_GROUP_BYTES, Math.max(needed, this.bytes.length * 2)));
     this.bytes.copy(grown, 0, 0, this.at);
     this.bytes = grown;
   }

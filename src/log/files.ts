@@ -19,6 +19,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { StorageError } from '../base/errors.js';
+import { allocateBytes } from '../base/word-view.js';
 
 /** An open file. */
 export type FileHandle = number;
@@ -163,7 +164,7 @@ export class FileWindow {
     if (offset >= this.position && offset + length <= this.position + this.filled)
       return offset - this.position;
     const capacity = Math.min(Math.max(WINDOW_BYTES, length), this.fileBytes);
-    if (this.bytes.length !== capacity) this.bytes = Buffer.allocUnsafeSlow(capacity);
+    if (this.bytes.length !== capacity) this.bytes = allocateBytes(capacity);
     this.filled = 0;
     const wanted = Math.min(capacity, this.fileBytes - offset);
     const read = readFully(this.files, this.file, this.bytes, 0, wanted, offset);

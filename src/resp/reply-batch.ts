@@ -1,3 +1,4 @@
+import { allocateBytes } from '../base/word-view.js';
 import { ReplyWriter } from './reply-writer.js';
 
 /** Where released replies go: a socket, or the in-process caller. */
@@ -75,7 +76,7 @@ export class ReplyBatch {
       if (end > start && sink.release(bytes, start, end)) retained = true;
     }
     this.clear();
-    if (retained || bytes.length > SHRINK_ABOVE) writer.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    if (retained || bytes.length > SHRINK_ABOVE) writer.bytes = allocateBytes(INITIAL_BYTES);
     if (this.listeners.length > 0) this.tellListeners();
   }
 

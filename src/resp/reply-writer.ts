@@ -1,5 +1,6 @@
 import { copyBytes } from '../base/bytes.js';
 import { formatDouble } from '../base/double.js';
+import { allocateBytes } from '../base/word-view.js';
 
 /**
  * Replies as RESP2 or RESP3 bytes, appended to one growing buffer that a commit later releases to the
@@ -16,7 +17,7 @@ export class ReplyWriter {
   protocol: 2 | 3 = 2;
 
   constructor(capacity = 64 * 1024) {
-    this.bytes = Buffer.allocUnsafeSlow(capacity);
+    this.bytes = allocateBytes(capacity);
   }
 
   /** `+text`. Latin-1, without line breaks. */
@@ -157,7 +158,7 @@ export class ReplyWriter {
   }
 
   private grow(needed: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    const larger = allocateBytes(Math.max(needed, this.bytes.length * 2));
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
   }

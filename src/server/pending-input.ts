@@ -1,3 +1,5 @@
+import { allocateBytes } from '../base/word-view.js';
+
 /** Smallest buffer; most of what stays pending is a piece of one short command. */
 const SMALLEST_BYTES = 256;
 /** A buffer up to this size is kept for a while: whoever sent one long command sends more of them. */
@@ -39,7 +41,7 @@ export class PendingInput {
   private grow(needed: number, awaited: number): void {
     const roomy = needed * 2;
     const capacity = awaited >= needed && awaited < roomy ? awaited : roomy;
-    const larger = Buffer.allocUnsafeSlow(Math.max(capacity, SMALLEST_BYTES));
+    const larger = allocateBytes(Math.max(capacity, SMALLEST_BYTES));
     const held = this.length;
     this.bytes.copy(larger, 0, this.start, this.end);
     this.bytes = larger;

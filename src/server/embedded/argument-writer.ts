@@ -1,4 +1,5 @@
 import { writeInt64 } from '../../base/bytes.js';
+import { allocateBytes } from '../../base/word-view.js';
 import type { Request } from '../../resp/request.js';
 
 /** What a program may give as a key, a field, a value or any other argument. */
@@ -16,14 +17,14 @@ const INT64_DIGITS_MAX = 20;
  * in one buffer, which the next call uses again.
  */
 export class ArgumentWriter {
-  bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  bytes: Buffer = allocateBytes(INITIAL_BYTES);
   /** Where the next argument begins. */
   length = 0;
 
   /** The arguments written so far are no longer needed. */
   clear(): void {
     this.length = 0;
-    if (this.bytes.length > KEPT_BYTES) this.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    if (this.bytes.length > KEPT_BYTES) this.bytes = allocateBytes(INITIAL_BYTES);
   }
 
   /** False when it is none of the types above: nothing is turned into text by guessing. */
@@ -91,7 +92,7 @@ export class ArgumentWriter {
   private reserve(size: number): void {
     const needed = this.length + size;
     if (needed <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    const larger = allocateBytes(Math.max(needed, this.bytes.length * 2));
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
   }
