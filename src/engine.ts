@@ -16,6 +16,7 @@ import { keyspaceDifferences } from './keyspace/digest.js';
 import { createKeyspace, type Keyspace } from './keyspace/keyspace.js';
 import { LoadingReplies } from './loading-replies.js';
 import { type LogFiles, nodeFiles } from './log/files.js';
+import { SyncThread } from './log/sync-thread.js';
 import type { LogWriter } from './log/writer.js';
 import { type Recovered, type RecoveryProgress, readBack, recover } from './recovery.js';
 import type { ReplyBatch } from './resp/reply-batch.js';
@@ -76,6 +77,7 @@ export class Engine implements Storage, PersistenceView {
   private readonly clock: Clock;
   private readonly logger: Log;
   private readonly files: LogFiles;
+  private readonly syncThread = new SyncThread(() => this.config.values.appendfsync === 'always');
   private readonly eviction: Eviction;
   private readonly stopFollowing: () => void;
   private readonly waitingBatch = new LoadingReplies();
@@ -94,7 +96,7 @@ export class Engine implements Storage, PersistenceView {
     this.config = options.config;
     this.clock = options.clock;
     this.logger = options.log;
-    this.files = options.files ?? nodeFiles;
+    this.files = options.files ?? this.syncThread.behind(nodeFiles);
     this.directory = resolve(this.config.values.dir);
     this.keyspace = createKeyspace({ databases: this.config.values.databases, now: this.clock.wallMs() });
     this.eviction = new Eviction(this.keyspace, this.config);
@@ -331,6 +333,7 @@ export class Engine implements Storage, PersistenceView {
       try {
         this.writer?.close();
       } finally {
+        this.syncThread.stop();
         this.lock?.release();
       }
     }

@@ -24,7 +24,7 @@ import { allocateBytes } from '../base/word-view.js';
 /** An open file. */
 export type FileHandle = number;
 
-/** Called once, from the event loop, never before the call that it was given to has returned. */
+/** Called once, from the event loop or `collectSyncs`, never before the call that it was given to has returned. */
 export type SyncCallback = (error: Error | null) => void;
 
 /** Operations throw what the operating system says, an Error with a `code` such as ENOSPC. */
@@ -45,6 +45,8 @@ export interface LogFiles {
   fdatasync(file: FileHandle): void;
   /** The same off the event loop; the file must stay open until `done` is called. */
   fdatasyncInBackground(file: FileHandle, done: SyncCallback): void;
+  /** Calls back now for background syncs that have ended, where that can be told ahead of the event loop. */
+  collectSyncs?(): void;
   fsync(file: FileHandle): void;
   rename(from: string, to: string): void;
   unlink(path: string): void;

@@ -244,6 +244,11 @@ export class LogWriter {
     });
   }
 
+  /** Calls back now for background syncs that have ended, where the files can tell ahead of the event loop. */
+  collectSyncs(): void {
+    this.files.collectSyncs?.();
+  }
+
   /**
    * Seals the active segment and begins the next. Waits for an fdatasync of what is not yet durable (sync in
    * the background first to keep that short), and for those of the new segment and of the seal.
