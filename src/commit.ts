@@ -121,6 +121,15 @@ export class CommitPipeline {
     return this.encoder.records === 0 && !this.mustWait();
   }
 
+  /**
+   * Commits what has been changed so far and waits for the disk where the policy demands it, on the loop: then all of
+   * it may be told at once. Where log or disk refuse, it is taken back, and that is what may be told.
+   */
+  settle(): void {
+    if (this.encoder.records > 0) this.append();
+    if (this.mustWait()) this.syncOnLoop();
+  }
+
   /** One command, transaction or expiry is complete. The turn ends after the poll phase, when all are. */
   endCommand(): void {
     if (!this.scheduled) {

@@ -199,6 +199,11 @@ export class Engine implements Storage, PersistenceView {
     return this.pipeline?.settled ?? false;
   }
 
+  /** As CommitPipeline's: afterwards it may. */
+  settle(): void {
+    this.pipeline?.settle();
+  }
+
   get mutationCount(): number {
     return this.keyspace.mutations;
   }

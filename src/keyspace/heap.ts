@@ -67,8 +67,8 @@ export class Attached {
 }
 
 export class Heap {
-  /** Byte and word views of each slab; a hole where a slab has been given back. */
-  readonly bytes: Uint8Array[] = [];
+  /** Byte and word views of each slab; a hole where a slab has been given back. Buffers, for the text they can make. */
+  readonly bytes: Buffer[] = [];
   readonly words: Int32Array[] = [];
   /** Sum of the blocks in use. */
   usedBytes = 0;
@@ -303,7 +303,7 @@ export class Heap {
     assert(slab < SLABS_MAX, 'the index is full: it holds at most 32 GiB of records');
     // Not zeroed: the system gives pages only as they are touched.
     const memory = Buffer.allocUnsafeSlow(SLAB_BYTES).buffer;
-    this.bytes[slab] = withWordView(new Uint8Array(memory));
+    this.bytes[slab] = withWordView(Buffer.from(memory));
     this.words[slab] = new Int32Array(memory);
     this.slabsInUse++;
     this.freePages += PAGES_PER_SLAB;
@@ -317,7 +317,7 @@ export class Heap {
   }
 
   private releaseSlab(slab: number): void {
-    this.bytes[slab] = new Uint8Array(0);
+    this.bytes[slab] = Buffer.alloc(0);
     this.words[slab] = new Int32Array(0);
     this.slabFreePages[slab] = 0;
     this.slabFreePage[slab] = NO_PAGE;

@@ -76,7 +76,7 @@ export class Keyspace implements MutationSink {
   mutations = 0;
 
   /** What `loadString` and `hashFind` found. */
-  valueBytes: Uint8Array = new Uint8Array(0);
+  valueBytes: Uint8Array = Buffer.alloc(0);
   valueStart = 0;
   valueEnd = 0;
   fieldExpireAt: ExpireAt = NO_EXPIRY;
@@ -132,12 +132,16 @@ export class Keyspace implements MutationSink {
 
   set now(nowMs: number) {
     this.nowMs = nowMs;
-    // A new command may bring other bytes in the same buffer.
-    this.hashedBytes = null;
+    this.beginCommand();
     if (nowMs - this.usageSetAtMs < 1000 && nowMs >= this.usageSetAtMs) return;
     this.usageSetAtMs = nowMs - (nowMs % 1000);
     this.usage.setNow(nowMs);
     this.records.usage = this.usage.initial();
+  }
+
+  /** A new command, which may bring other bytes in the same buffer as the one before. Part of setting `now`. */
+  beginCommand(): void {
+    this.hashedBytes = null;
   }
 
   /** When a hash stops being packed. Takes effect with the next change of each hash. */
@@ -642,7 +646,8 @@ export class Keyspace implements MutationSink {
     if (this.watches.active) this.watches.touched(db, key, start, end);
   }
 
-  private dueOf(ref: Ref): number {
+  /** When it, or the first of its fields, expires, in Unix ms; Infinity when neither does. */
+  dueOf(ref: Ref): number {
     const due = dueMs(this.records.heap, ref);
     if ((flagsOf(this.records.heap, ref) & FIELDS_TIMED) === 0) return due;
     return Math.min(due, this.hashes.fieldsDueMs(ref));

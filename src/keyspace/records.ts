@@ -32,7 +32,7 @@ export class Records {
   keyStart = 0;
   keyEnd = 0;
   /** The range that `locateValue` found. */
-  valueBytes: Uint8Array = new Uint8Array(0);
+  valueBytes: Buffer = Buffer.alloc(0);
   valueStart = 0;
   valueEnd = 0;
 

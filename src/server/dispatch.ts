@@ -161,12 +161,24 @@ export class Dispatcher implements Host {
     return this.maxMemoryBytes === 0 && !this.pause.active && !this.persistence.loading;
   }
 
+  /** May a read that was not given to `execute` be answered now? Not while the data are loaded or clients paused. */
+  get readable(): boolean {
+    return !this.pause.holdsBack(false) && !this.persistence.loading;
+  }
+
   /** A direct call begins: time stands still until it is over. Returns that time in Unix ms. */
   beginDirect(client: Client): number {
     this.readClock(this.storage.batch.writer.length === 0);
     client.lastInteractionMs = this.nowMs;
     this.storage.keyspace.now = this.nowMs;
     return this.nowMs;
+  }
+
+  /** As `beginDirect`, but the time may be an earlier call's: for a read of what does not expire. */
+  beginTimeless(client: Client): void {
+    this.readClock(false);
+    client.lastInteractionMs = this.nowMs;
+    this.storage.keyspace.beginCommand();
   }
 
   /** A direct call has done what this command does. */

@@ -18,7 +18,7 @@ async function openHoldfast(dir) {
   const { open } = await import(entry);
   const db = await open({ dir, appendfsync: 'everysec' });
   return {
-    get: (key) => db.get(key),
+    get: (key) => db.getSync(key),
     setMany: (entries) => Promise.all(entries.map(([key, value]) => db.set(key, value))),
     close: () => db.close(),
   };

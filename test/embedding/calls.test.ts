@@ -292,6 +292,81 @@ describe('any other command', () => {
   });
 });
 
+describe('getSync', () => {
+  it('answers as get does', async () => {
+    const db = await openStore();
+    await db.set('text', 'Grüße');
+    await db.set('bytes', Buffer.from([0, 255, 1]));
+    await db.set('large', 'ü'.repeat(20_000));
+    await db.hset('h', { f: 'v' });
+    expect(db.getSync('text')).toBe('Grüße');
+    expect(db.getSync(Buffer.from('text'))).toBe('Grüße');
+    expect(db.buffers.getSync('bytes')).toEqual(Buffer.from([0, 255, 1]));
+    expect(db.getSync('large')).toBe('ü'.repeat(20_000));
+    expect(db.getSync('missing')).toBeNull();
+    expect(db.buffers.getSync('missing')).toBeNull();
+    expect(() => db.getSync('h')).toThrow(
+      new ReplyError('WRONGTYPE Operation against a key holding the wrong kind of value'),
+    );
+    expect(() => db.getSync(null as never)).toThrow(TypeError);
+  });
+
+  it('sees what was written before it, answered or not', async () => {
+    const db = await openStore();
+    const writes = [db.set('k', 1), db.incr('k'), db.hset('h', { f: 'v' })];
+    expect(db.getSync('k')).toBe('2');
+    await Promise.all(writes);
+  });
+
+  it('sees an expiry in its millisecond, however many reads were before', async () => {
+    const db = await openStore();
+    await db.psetex('k', 50, 'v');
+    const expireAtMs = Number(await db.call('PEXPIRETIME', 'k'));
+    await db.set('other', 'v');
+    let value: string | null = 'v';
+    let readAtMs = Date.now();
+    for (let reads = 0; value !== null && readAtMs < expireAtMs + 1000; reads++) {
+      // All but one of these do not look at the clock.
+      for (let i = 0; i < reads % 20; i++) db.getSync('other');
+      readAtMs = Date.now();
+      value = db.getSync('k');
+      if (value !== null) expect(readAtMs).toBeLessThan(expireAtMs);
+    }
+    expect(value).toBeNull();
+    expect(readAtMs).toBeGreaterThanOrEqual(expireAtMs - 1);
+  });
+
+  it('is counted', async () => {
+    const db = await openStore();
+    await db.call('CONFIG', 'RESETSTAT');
+    await db.set('k', 'v');
+    db.getSync('k');
+    db.getSync('missing');
+    const info = await db.info('all');
+    expect(info).toContain('keyspace_hits:1\r\n');
+    expect(info).toContain('keyspace_misses:1\r\n');
+    expect(info).toMatch(/cmdstat_get:calls=2,/);
+  });
+
+  it('cannot wait', async () => {
+    const db = await openStore();
+    const other = db.newClient();
+    await db.call('CLIENT', 'PAUSE', 10_000, 'WRITE');
+    const write = db.set('k', 1);
+    expect(() => db.getSync('k')).toThrow('getSync cannot wait for the call before it');
+    expect(other.getSync('k')).toBeNull();
+    await other.call('CLIENT', 'PAUSE', 10_000, 'ALL');
+    expect(() => other.getSync('k')).toThrow('getSync cannot wait until clients are no longer paused');
+    await other.call('CLIENT', 'UNPAUSE');
+    await write;
+    expect(db.getSync('k')).toBe('1');
+    other.close();
+    expect(() => other.getSync('k')).toThrow('this client is closed');
+    await db.close();
+    expect(() => db.getSync('k')).toThrow('the database is closed');
+  });
+});
+
 describe('a client that waits', () => {
   it("holds up its own calls and nobody else's", async () => {
     const db = await openStore();

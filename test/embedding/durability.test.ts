@@ -15,12 +15,21 @@ import { newDirectory, openStore } from './support.js';
 class Disk {
   full = false;
   slow = false;
+  /** Every sync fails. */
+  broken = false;
+  /** On the loop. */
+  syncs = 0;
   private confirmations: (() => void)[] = [];
   readonly files: LogFiles = {
     ...nodeFiles,
     write: (file, source, start, length, position) => {
       if (this.full) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
       return nodeFiles.write(file, source, start, length, position);
+    },
+    fdatasync: (file) => {
+      this.syncs++;
+      if (this.broken) throw Object.assign(new Error('broken'), { code: 'EIO' });
+      nodeFiles.fdatasync(file);
     },
     fdatasyncInBackground: (file, done) => this.confirm(file, done),
   };
@@ -60,7 +69,8 @@ async function storeOn(disk: Disk, options: Record<string, string> = {}): Promis
   onTestFinished(async () => {
     disk.full = false;
     dispatcher.close();
-    await engine.close({ checkpoint: false });
+    const closed = engine.close({ checkpoint: false });
+    await (disk.broken ? closed.catch(() => {}) : closed);
   });
   return new TextCalls(new Channel(dispatcher, new DirectStrings(engine, dispatcher)));
 }
@@ -99,6 +109,38 @@ it('answers a read of a write of the same turn only with that write', async () =
   // What it had read was taken back.
   await expect(read).rejects.toThrow('MISCONF');
   expect(await db.get('k')).toBeNull();
+});
+
+it('tells in getSync nothing that the log has not taken', async () => {
+  const disk = new Disk();
+  const db = await storeOn(disk);
+  await db.set('k', 'old');
+  disk.full = true;
+  const write = db.set('k', 'new');
+  expect(db.getSync('k')).toBe('old');
+  await expect(write).rejects.toThrow('MISCONF');
+});
+
+it('tells in getSync only what is on the disk, under always', async () => {
+  const disk = new Disk();
+  const db = await storeOn(disk, { appendfsync: 'always' });
+  const write = db.set('k', 'v');
+  const { syncs } = disk;
+  expect(db.getSync('k')).toBe('v');
+  expect(disk.syncs).toBe(syncs + 1);
+  await write;
+  expect(db.getSync('k')).toBe('v');
+  expect(disk.syncs, 'nothing is left to sync').toBe(syncs + 1);
+});
+
+it('tells in getSync nothing that the disk has refused, under always', async () => {
+  const disk = new Disk();
+  const db = await storeOn(disk, { appendfsync: 'always' });
+  await db.set('k', 'old');
+  disk.broken = true;
+  const write = db.set('k', 'new');
+  expect(db.getSync('k')).toBe('old');
+  await expect(write).rejects.toThrow('MISCONF');
 });
 
 it('rejects every write of a turn that the disk refuses, and goes on when there is room', async () => {

@@ -35,6 +35,19 @@ export class Channel {
     return connection.idle && !connection.finished && this.closedWith === null ? connection.client : null;
   }
 
+  /**
+   * The client, for a call that cannot wait.
+   *
+   * @throws Error when a call before it still waits, or when no more calls are taken.
+   */
+  clientNow(): Client {
+    if (this.closedWith !== null) throw this.closedWith;
+    const connection = this.openConnection();
+    if (!connection.idle)
+      throw new Error('getSync cannot wait for the call before it, or within a transaction: use get');
+    return connection.client;
+  }
+
   /** Runs a command. Rejects with a ReplyError when it answers an error. */
   run<Value>(args: readonly Argument[], buffers: boolean, shape: Shape<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {

@@ -75,6 +75,11 @@ export class BufferCalls extends Calls<Buffer> {
     const { direct, idleClient } = this.channel;
     return (idleClient && direct.getBuffer(idleClient, key)) ?? super.get(key);
   }
+
+  /** As `TextCalls.getSync`. */
+  getSync(key: Argument): Buffer | null {
+    return this.channel.direct.getBufferNow(this.channel.clientNow(), key);
+  }
 }
 
 /** The same client, with strings as text. */
@@ -91,6 +96,17 @@ export class TextCalls extends Calls<string> {
   override get(key: Argument): Promise<string | null> {
     const { direct, idleClient } = this.channel;
     return (idleClient && direct.getText(idleClient, key)) ?? super.get(key);
+  }
+
+  /**
+   * As `get`, without a promise: twice as quick, for a program that reads very much. Where writes have been made that
+   * are not yet as safe as `appendfsync` demands, they are made so first; with `always` it then waits for the disk.
+   *
+   * @throws ReplyError when the key holds no string; Error behind a call that waits, within a transaction and while
+   *   clients are paused.
+   */
+  getSync(key: Argument): string | null {
+    return this.channel.direct.getTextNow(this.channel.clientNow(), key);
   }
 }
 
