@@ -7,6 +7,7 @@
  * 200 MB a new expiry, or another name, must not read its value.
  */
 import { crc32 as zlibCrc32 } from 'node:zlib';
+import { wordViewOf } from '../base/word-view.js';
 import type { ExpireAt } from '../keyspace/mutations.js';
 
 /** The largest prime below 2^32: no power of two is a multiple of it, so no flipped bit goes unnoticed. */
@@ -68,18 +69,28 @@ export function residue(expireAt: ExpireAt): number {
 /** CRC-32 as zlib computes it. */
 export function crc32(bytes: Uint8Array, start: number, end: number): number {
   if (end - start >= LONG_BYTES) return zlibCrc32(bytes.subarray(start, end));
+  const view = wordViewOf(bytes);
   let crc = -1;
   let at = start;
   // Four bytes at a time: their lookups do not wait for each other.
-  for (; at + 4 <= end; at += 4) {
-    crc =
-      TABLE[768 + ((crc ^ bytes[at]!) & 0xff)]! ^
-      TABLE[512 + (((crc >>> 8) ^ bytes[at + 1]!) & 0xff)]! ^
-      TABLE[256 + (((crc >>> 16) ^ bytes[at + 2]!) & 0xff)]! ^
-      TABLE[(crc >>> 24) ^ bytes[at + 3]!]!;
+  if (view !== undefined) for (; at + 4 <= end; at += 4) crc = afterWord(crc ^ view.getInt32(at, true));
+  else {
+    for (; at + 4 <= end; at += 4) {
+      const word = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+      crc = afterWord(crc ^ word);
+    }
   }
   for (; at < end; at++) crc = TABLE[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
   return ~crc >>> 0;
+}
+
+function afterWord(word: number): number {
+  return (
+    TABLE[768 + (word & 0xff)]! ^
+    TABLE[512 + ((word >>> 8) & 0xff)]! ^
+    TABLE[256 + ((word >>> 16) & 0xff)]! ^
+    TABLE[word >>> 24]!
+  );
 }
 
 /** Four tables: what a byte contributes when none, one, two or three more bytes follow it. */

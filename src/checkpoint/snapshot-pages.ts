@@ -1,11 +1,12 @@
 import { utf8 } from '../base/bytes.js';
 import { crc32, fieldChecksum, keyChecksum } from './checksum.js';
-import { FIELD_PAGE, KEY_PAGE, PagedQuery, REST_OF_HASH_PAGE, type RowPage } from './row-page.js';
+import { PagedQuery, type RowPage } from './row-page.js';
 import { KeyType, NO_CONTENT } from './rows.js';
 import { SnapshotDamage } from './snapshot-file.js';
 import type { Connection } from './sqlite.js';
 
 const FIRST_NAME = Buffer.alloc(0);
+const ZERO_BYTE = Buffer.alloc(1);
 const LONGEST_NAME_SHOWN = 100;
 
 /**
@@ -51,9 +52,9 @@ class PageReader {
     private readonly database: Connection,
     private readonly path: string,
   ) {
-    this.keyPages = new PagedQuery(database, KEY_PAGE);
-    this.fieldPages = new PagedQuery(database, FIELD_PAGE);
-    this.restPages = new PagedQuery(database, REST_OF_HASH_PAGE);
+    this.keyPages = PagedQuery.keys(database);
+    this.fieldPages = PagedQuery.fields(database);
+    this.restPages = PagedQuery.restOfHash(database);
   }
 
   *run(): Generator<SnapshotPage, void> {
@@ -68,7 +69,7 @@ class PageReader {
   private *pagesOf(db: number): Generator<SnapshotPage, void> {
     let after: Cursor = null;
     for (;;) {
-      const page = this.keyPages.next([db, after ?? FIRST_NAME, after]);
+      const page = this.keyPages.next([db, after === null ? FIRST_NAME : successor(after)]);
       if (page === undefined) return;
       const hashes = this.checkKeys(db, page);
       const last = page.name();
@@ -180,6 +181,11 @@ export function compareField(
   const fieldCrc = crc32(bytes, nameStart, nameEnd);
   const expected = fieldChecksum(owner, fieldCrc, crc32(value, start, end), content, expireAt);
   if (expected !== page.checksum) fail(`field ${readable(bytes, nameStart, nameEnd)} of hash ${owner}`, path);
+}
+
+/** The first of all names behind this one. */
+function successor(name: Buffer): Buffer {
+  return Buffer.concat([name, ZERO_BYTE]);
 }
 
 function fail(what: string, path: string): never {
