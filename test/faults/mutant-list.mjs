@@ -153,6 +153,22 @@ export const MUTANTS = [
     test: 'test/log/writer.test.ts',
   },
   {
+    name: 'what fails in the thread that syncs counts as synced',
+    edits: [
+      {
+        file: 'src/log/sync-thread.ts',
+        from: 'this.finish(errorNumber === 0 ? null : systemError(errorNumber));',
+        to: 'this.finish(null);',
+      },
+    ],
+    test: 'test/log/sync-thread.test.ts',
+  },
+  {
+    name: 'getSync tells what is not on the disk',
+    edits: [{ file: 'src/server/embedded/direct-strings.ts', from: 'this.engine.settle();', to: '' }],
+    test: 'test/embedding/durability.test.ts',
+  },
+  {
     name: 'what another process wrote is synced, and not written again',
     edits: [
       {
