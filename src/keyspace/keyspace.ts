@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { HashSecret } from '../base/siphash.js';
 import { Compaction } from './compaction.js';
+import type { Expiring, ExpiryListener } from './expiring.js';
 import { type FieldVisitor, Hashes } from './hashes.js';
 import { averageTtlMs, bytesOf, encodingOf } from './inspect.js';
 import { type ExpireAt, FieldList, type MutationSink, NO_EXPIRY, NO_SINK } from './mutations.js';
@@ -33,22 +34,6 @@ export type Ref = number;
 export type KeyVisitor = (key: Uint8Array, keyStart: number, keyEnd: number, ref: Ref) => void;
 
 export type ValueType = 'string' | 'hash';
-
-/**
- * What expiry may do.
- *
- * - `off`: nothing expires. While a snapshot or log is loaded, every mutation must meet the state it met
- *   when it was made.
- * - `hide`: what has expired is not seen, but not removed: the clock is in doubt.
- * - `purge`: what has expired is removed, by a logged delete.
- */
-export type Expiring = 'off' | 'hide' | 'purge';
-
-/** Told of what expiry removed: counters, and later keyspace events. */
-export interface ExpiryListener {
-  keyExpired(db: number, key: Uint8Array, keyStart: number, keyEnd: number): void;
-  fieldsExpired(db: number, count: number): void;
-}
 
 export interface KeyspaceOptions {
   databases?: number;
