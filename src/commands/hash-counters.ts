@@ -2,6 +2,7 @@ import { copyBytes, parseInt64, writeInt64 } from '../base/bytes.js';
 import { CommandError, errors } from '../base/errors.js';
 import { addInt64 } from '../base/int64.js';
 import { addLongDoubles, formatLongDouble, type LongDouble, parseLongDouble } from '../base/long-double.js';
+import { allocateBytes } from '../base/word-view.js';
 import { type ExpireAt, FieldList, NO_EXPIRY } from '../keyspace/mutations.js';
 import type { Command, Context } from './command.js';
 import { fieldArgument, findField, findHashToWrite, keyArgument, keyReadAndUpdated } from './hash-access.js';
@@ -47,7 +48,7 @@ const ZERO: LongDouble = { significand: 0n, exponent: 0 };
 /** The longest: a sign and 19 digits. */
 const INT64_MAX_BYTES = 20;
 const written = new FieldList();
-const scratch = Buffer.allocUnsafeSlow(512);
+const scratch = allocateBytes(512);
 
 /**
  * Copies the field's name, argument 2, to the start of a buffer with `room` bytes after it: name and computed

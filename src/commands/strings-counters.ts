@@ -2,6 +2,7 @@ import { INT64_MIN, parseInt64, writeInt64 } from '../base/bytes.js';
 import { CommandError, errors } from '../base/errors.js';
 import { addInt64 } from '../base/int64.js';
 import { addLongDoubles, formatLongDouble, type LongDouble, parseLongDouble } from '../base/long-double.js';
+import { allocateBytes } from '../base/word-view.js';
 import type { Ref } from '../keyspace/keyspace.js';
 import { NO_EXPIRY } from '../keyspace/mutations.js';
 import { readInteger } from './arguments.js';
@@ -14,7 +15,7 @@ import { findStringToWrite } from './lookup.js';
  */
 
 /** Room for the longest int64. */
-const digits = Buffer.alloc(20);
+const digits = allocateBytes(20);
 
 function incr(context: Context): void {
   changeBy(context, 1);

@@ -1,4 +1,5 @@
 import { copyBytes, equalBytes } from '../base/bytes.js';
+import { withWordView } from '../base/word-view.js';
 import { type ExpireAt, NO_EXPIRY } from './mutations.js';
 import { expiryHigh, expiryLow, joinExpiry } from './record.js';
 
@@ -99,7 +100,7 @@ export class PackedReader {
 
 /** A packed hash being changed: a copy in a scratch buffer, to be written out as a new record. */
 export class PackedEditor {
-  bytes = new Uint8Array(4096);
+  bytes = withWordView(new Uint8Array(4096));
   /** Bytes in use. */
   length = HEAD_BYTES;
   /** The longest field or value written since `load`, in bytes. */
@@ -197,7 +198,7 @@ export class PackedEditor {
 
   private reserve(size: number): void {
     if (size <= this.bytes.length) return;
-    const larger = new Uint8Array(Math.max(size, this.bytes.length * 2));
+    const larger = withWordView(new Uint8Array(Math.max(size, this.bytes.length * 2)));
     larger.set(this.bytes.subarray(0, this.length));
     this.bytes = larger;
   }
