@@ -1,7 +1,6 @@
 import { fdatasync } from 'node:fs';
 import { getSystemErrorMap } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { assert } from '../base/assert.js';
 import type { FileHandle, LogFiles, SyncCallback } from './files.js';
 
 /** Places in the memory that both threads share, all 32-bit integers. */
@@ -14,14 +13,17 @@ export enum SyncState {
   file = 2,
   /** What the last one ended with: 0, or the system's error number as Node counts it, negative. */
   error = 3,
-  /** 1: the thread is to end. */
-  stopped = 4,
+  /** Not 0: the thread is to end, after one sync less than this. */
+  stopAfter = 4,
   /** Number of places. */
   count = 5,
 }
 
 /** What the thread says: that it is there, and after each sync, to wake an event loop that has nothing to do. */
 export type FromSyncWorker = 'ready' | 'ended';
+
+/** A thread that could not be started is tried again after this long. */
+const RETRY_MS = 10_000;
 
 /**
  * fdatasync in a thread of its own, for a log that has to wait for one in every turn.
@@ -41,6 +43,8 @@ export class SyncThread {
   private done: SyncCallback | null = null;
   /** Syncs given to the thread. */
   private asked = 0;
+  /** After a failed start, which may have cost a descriptor where there are hardly any. */
+  private notBeforeMs = 0;
 
   /** @param isWanted does a log that is written now wait for the disk in every turn? Otherwise Node's way will do. */
   constructor(private readonly isWanted: () => boolean) {}
@@ -71,7 +75,7 @@ export class SyncThread {
   private get isReady(): boolean {
     if (this.done !== null) return false;
     if (!this.isWanted()) this.stop();
-    else this.worker ??= this.start();
+    else if (this.worker === undefined && performance.now() >= this.notBeforeMs) this.worker = this.start();
     return this.ready;
   }
 
@@ -89,30 +93,37 @@ export class SyncThread {
     done?.(error);
   }
 
-  /** Ends the thread, where there is one. No sync may be under way. */
+  /** Ends the thread, where there is one, when it has done what it was asked for. */
   stop(): void {
-    assert(this.done === null, 'the thread is stopped in the middle of an fdatasync');
     if (this.worker === undefined) return;
-    this.worker = undefined;
     this.ready = false;
-    Atomics.store(this.state, SyncState.stopped, 1);
+    Atomics.store(this.state, SyncState.stopAfter, this.asked + 1);
+    // The place that the thread waits at must change for it to look.
+    Atomics.add(this.state, SyncState.asked, 1);
     Atomics.notify(this.state, SyncState.asked);
+    // Otherwise it is still needed for the answer.
+    if (this.done === null) this.worker = undefined;
   }
 
   private start(): Worker {
     this.state = newState();
     this.asked = 0;
     const worker = startWorker(this.state);
+    let started = false;
     worker.unref();
     worker.on('message', (message: FromSyncWorker) => {
       if (worker !== this.worker) return;
-      if (message === 'ready') this.ready = true;
-      else this.collect();
+      if (message === 'ready') {
+        started = true;
+        this.ready = true;
+      } else this.collect();
     });
     // What it was doing may have failed: no later sync would say so.
     worker.on('error', () => {});
     worker.on('exit', () => {
       if (worker !== this.worker) return;
+      this.collect();
+      if (!started) this.notBeforeMs = performance.now() + RETRY_MS;
       this.worker = undefined;
       this.ready = false;
       if (this.done !== null) this.finish(new Error('the thread that waits for the disk has ended'));

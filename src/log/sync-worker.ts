@@ -9,7 +9,8 @@ function run(port: MessagePort, state: Int32Array): void {
   say('ready');
   for (let served = 0; ; ) {
     Atomics.wait(state, SyncState.asked, served);
-    if (Atomics.load(state, SyncState.stopped) === 1) return;
+    const stopAfter = Atomics.load(state, SyncState.stopAfter);
+    if (stopAfter !== 0 && served >= stopAfter - 1) return;
     if (Atomics.load(state, SyncState.asked) === served) continue;
     Atomics.store(state, SyncState.error, syncResult(Atomics.load(state, SyncState.file)));
     Atomics.store(state, SyncState.ended, ++served);

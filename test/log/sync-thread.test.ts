@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Worker } from 'node:worker_threads';
 import { dir as temporaryDirectory } from 'tmp-promise';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type LogFiles, nodeFiles, type SyncCallback } from '../../src/log/files.js';
@@ -99,11 +101,27 @@ describe('a thread that waits for the disk', () => {
     await untilThreadAnswers();
   });
 
+  it('does what it was asked for before it is stopped, and then ends', async () => {
+    await untilThreadAnswers();
+    const { worker } = thread as unknown as { worker: Worker };
+    const ended = once(worker, 'exit');
+    const answer = synced(file);
+    thread.stop();
+    expect(await answer).toBeNull();
+    await ended;
+    await untilThreadAnswers();
+    const { worker: next } = thread as unknown as { worker: Worker };
+    expect(next).not.toBe(worker);
+    const nextEnded = once(next, 'exit');
+    thread.stop();
+    await nextEnded;
+  });
+
   it('leaves nobody waiting when it ends by itself', async () => {
     await untilThreadAnswers();
     const answers: (Error | null)[] = [];
     files.fdatasyncInBackground(file, (error) => answers.push(error));
-    const { worker } = thread as unknown as { worker: { terminate(): Promise<number> } };
+    const { worker } = thread as unknown as { worker: Worker };
     await worker.terminate();
     await vi.waitFor(() => expect(answers).toHaveLength(1));
     // Whichever came first; a sync without an answer counts as failed.
