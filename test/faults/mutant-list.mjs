@@ -158,7 +158,7 @@ export const MUTANTS = [
       {
         file: 'src/log/sync-thread.ts',
         from: 'this.finish(errorNumber === 0 ? null : systemError(errorNumber));',
-        to: 'this.finish(null);',
+        to: 'this.finish(errorNumber < -1000 ? systemError(errorNumber) : null);',
       },
     ],
     test: 'test/log/sync-thread.test.ts',
