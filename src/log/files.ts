@@ -4,6 +4,7 @@
  * behind it.
  */
 import {
+  close,
   closeSync,
   constants,
   fdatasync,
@@ -49,6 +50,7 @@ export interface LogFiles {
   collectSyncs?(): void;
   fsync(file: FileHandle): void;
   rename(from: string, to: string): void;
+  /** The name is gone when this returns; the space may follow a moment later. */
   unlink(path: string): void;
   /** Names, not paths, in no particular order. */
   list(directory: string): string[];
@@ -80,7 +82,15 @@ export const nodeFiles: LogFiles = {
   fdatasyncInBackground: fdatasync,
   fsync: fsyncSync,
   rename: renameSync,
-  unlink: unlinkSync,
+  unlink(path) {
+    const file = openIfPossible(path);
+    try {
+      unlinkSync(path);
+    } finally {
+      // With its last descriptor the space goes, which took 21 ms for a segment of 64 MiB: not on the event loop.
+      if (file !== undefined) close(file, () => {});
+    }
+  },
   list: (directory) => readdirSync(directory),
   openDirectory: (directory) => openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY),
   syncDirectory(directory, opened) {
@@ -96,6 +106,15 @@ export const nodeFiles: LogFiles = {
     }
   },
 };
+
+/** Without a descriptor to spare, or for what is no file of ours, deleting merely takes as long as it takes. */
+function openIfPossible(path: string): FileHandle | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Linux moves at most this much in one call (0x7ffff000 bytes); Node refuses more than 2^31 - 1. */
 const LARGEST_TRANSFER = 0x40000000;
