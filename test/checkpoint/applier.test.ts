@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Applier } from '../../src/checkpoint/applier.js';
+import { Applier, batchBytesFor } from '../../src/checkpoint/applier.js';
 import { loadSnapshot } from '../../src/checkpoint/loader.js';
 import { checkStructure, openSnapshot, readMeta } from '../../src/checkpoint/snapshot-file.js';
 import { SnapshotWriter } from '../../src/checkpoint/snapshot-writer.js';
@@ -230,6 +230,16 @@ describe('Applier', () => {
     applier.endGroup(1, 1, 1);
     applier.commit();
     expect(applier.stats).toEqual({ commits: 1, rows: 1 });
+  });
+
+  it.each([
+    [0, 64],
+    [128, 64],
+    [200, 100],
+    [512, 256],
+    [100_000, 256],
+  ])('takes a log of %i MiB in batches of %i MiB', (log, batch) => {
+    expect(batchBytesFor(log * 1024 * 1024)).toBe(batch * 1024 * 1024);
   });
 
   it('commits rows and position together, and only at the end of a group', async () => {
