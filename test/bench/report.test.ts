@@ -135,6 +135,19 @@ test('the rate is read from what redis-benchmark prints, and its absence is an e
   expect(() => requestsPerSecond('ERR something\n')).toThrow('no rate');
 });
 
+test('a row of several runs has the rounds of all of them', () => {
+  const full = plan({ quick: false });
+  const [measuredRow] = rows(full);
+  const part = (holdfast: number[], peer: number[], notes: string[]) => ({
+    circumstances: { date: '2026-01-01', machine: 'm', versions: 'v' },
+    plan: full,
+    complete: false,
+    results: [result(measuredRow!, { holdfast, peer }, notes)],
+  });
+  const [pooled] = joined([part([1, 9], [2], ['one', 'two']), part([5], [2, 6, 6], ['two'])]).results;
+  expect(pooled).toMatchObject({ holdfast: 5, peerFigure: 4, ratio: 1.25, notes: ['one', 'two'] });
+});
+
 test('parts of a run are joined in the usual order, and only where they were made alike', () => {
   const full = plan({ quick: false });
   const [first, second, ...rest] = rows(full).map((each) => result(each, { holdfast: [1], peer: [1] }, []));
