@@ -46,8 +46,8 @@ const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 const MEGABYTE = 1024 * 1024;
 /** How long something is waited for that should come at once. */
 const PATIENCE_MS = 30_000;
-/** A checkpoint that failed waits up to a minute for its next attempt. */
-const CHECKPOINT_PATIENCE_MS = 90_000;
+/** A checkpoint that failed waits up to a minute for its next attempt, and may have failed just before the room came. */
+const CHECKPOINT_PATIENCE_MS = 170_000;
 
 /**
  * @param {Scene} scene
