@@ -31,9 +31,9 @@ const full = {
 const quick = {
   quick: true,
   rounds: 1,
-  keyCount: 200_000,
-  loadSeconds: 0.25,
-  idlePauseMs: 1000,
+  keyCount: 150_000,
+  loadSeconds: 0.2,
+  idlePauseMs: 800,
   pacedSeconds: 2,
   inProcessKeyCount: 20_000,
   inProcessMs: 300,
