@@ -229,19 +229,21 @@ export class Checkpoints {
   }
 
   private async apply(): Promise<void> {
-    const { sealed } = this.writer;
-    if (sealed.length === 0) return;
-    const segments = sealed.map(({ path, header, lastSeq }) => ({
-      path,
-      number: header.number,
-      previousSeq: header.previousSeq,
-      lastSeq,
-    }));
-    const { lastSeq } = await this.checkpointer.run(segments, ATTEMPTS, this.closing.signal);
-    this.checkpointedSeq = lastSeq;
+    // One that is covered was to be deleted, which failed: its file may be gone already.
+    const uncovered = this.writer.sealed.filter(({ lastSeq }) => lastSeq > this.checkpointedSeq);
+    if (uncovered.length > 0) {
+      const segments = uncovered.map(({ path, header, lastSeq }) => ({
+        path,
+        number: header.number,
+        previousSeq: header.previousSeq,
+        lastSeq,
+      }));
+      const { lastSeq } = await this.checkpointer.run(segments, ATTEMPTS, this.closing.signal);
+      this.checkpointedSeq = lastSeq;
+    }
     // Only now, when the snapshot has them for good.
-    this.writer.remove(lastSeq);
-    this.log.verbose(`Checkpoint: the snapshot contains everything up to group ${lastSeq}`);
+    this.writer.remove(this.checkpointedSeq);
+    this.log.verbose(`Checkpoint: the snapshot contains everything up to group ${this.checkpointedSeq}`);
   }
 
   /** For the checkpointer's `onFailure`. */

@@ -36,7 +36,8 @@ export function circumstances({ pin }) {
 
 /** The kind of file system under the temporary folder: in memory, an fdatasync would cost nothing. */
 function fileSystem() {
-  return output('stat', '-f', '-c', '%T', tmpdir()) || 'an unknown file system';
+  // A heading comes first. (`stat -f` calls ext4 "ext2/ext3".)
+  return output('df', '--output=fstype', tmpdir()).split('\n').at(-1) || 'an unknown file system';
 }
 
 /** The commit that is checked out, marked when what was measured differs from it. */

@@ -404,6 +404,17 @@ export const MUTANTS = [
     test: 'test/faults/damage.test.ts',
   },
   {
+    name: 'a checkpoint reads segments that it could not delete the last time',
+    edits: [
+      {
+        file: 'src/checkpoints.ts',
+        from: 'this.writer.sealed.filter(({ lastSeq }) => lastSeq > this.checkpointedSeq);',
+        to: 'this.writer.sealed.filter(({ lastSeq }) => lastSeq > 0 * this.checkpointedSeq);',
+      },
+    ],
+    test: 'test/checkpoint/failed-deletion.test.ts',
+  },
+  {
     name: 'the lock of the directory is not taken',
     edits: [
       { file: 'src/checkpoint/lock.ts', from: "    database.exec('BEGIN EXCLUSIVE');\n", to: '' },
