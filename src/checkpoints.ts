@@ -18,13 +18,18 @@ export interface CheckpointsOptions {
   /** What the snapshot contained at the start. */
   readonly checkpointedSeq: number;
   /** The worker's master, which may have been started already; something else in simulations. */
-  readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'setUrgent' | 'close'>;
+  readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'setRest' | 'close'>;
 }
 
 const LOOK_INTERVAL_MS = 250;
 /** A segment that outgrows this is sealed, checkpoint or not, so that no file grows without bound. */
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
-/** A log this many times as large as one that is due no longer waits for a checkpoint that takes its time. */
+/**
+ * A checkpoint that nobody waits for leaves the processor to clients: while they keep the event loop busy all the
+ * time, it rests this many times as long as it works; while they do half of the time, half as long.
+ */
+const REST_FACTOR = 5;
+/** The more the log outgrows one that is due, the less; one this many times as large is not kept waiting at all. */
 const URGENT_LOG_FACTOR = 3;
 /** How long a stop waits for the last checkpoint. Service managers expect the whole stop within ten seconds. */
 const CLOSE_MS = 6000;
@@ -54,9 +59,14 @@ export class Checkpoints {
   private readonly pipeline: CommitPipeline;
   private readonly keyspace: Keyspace;
   private readonly snapshotPath: string;
-  private readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'setUrgent' | 'close'>;
+  private readonly checkpointer: Pick<Checkpointer, 'start' | 'run' | 'setRest' | 'close'>;
   private readonly closing = new AbortController();
   private timer: NodeJS.Timeout | null = null;
+  /** How busy the event loop was between the last two looks, 0 to 1; and as of the last one, in total. */
+  private utilization = 0;
+  private lastLook = performance.eventLoopUtilization();
+  /** Somebody waits for the checkpoint under way. */
+  private urgent = false;
   private sealing = false;
   private sealNotBeforeMs = 0;
   private suspending = false;
@@ -103,7 +113,7 @@ export class Checkpoints {
   run(): Promise<void> {
     if (!this.running && this.queued === null) return this.begin(true);
     // Somebody waits for what runs already.
-    this.checkpointer.setUrgent(true);
+    this.hurry();
     // What runs may have begun before the caller's last change: another one follows it.
     this.queued ??= this.current
       .catch(() => {})
@@ -134,7 +144,7 @@ export class Checkpoints {
   async close(checkpoint: boolean): Promise<void> {
     if (this.timer) clearInterval(this.timer);
     const deadline = setTimeout(() => this.closing.abort(), CLOSE_MS);
-    this.checkpointer.setUrgent(true);
+    this.hurry();
     try {
       await this.idle();
       const isBehind = this.writer.lastSeq > this.checkpointedSeq;
@@ -154,7 +164,8 @@ export class Checkpoints {
 
   private begin(urgent: boolean): Promise<void> {
     this.running = true;
-    this.checkpointer.setUrgent(urgent);
+    this.urgent = urgent;
+    this.setPace();
     this.current = this.checkpoint().finally(() => {
       this.running = false;
     });
@@ -162,12 +173,25 @@ export class Checkpoints {
   }
 
   private look(): void {
+    const now = performance.eventLoopUtilization();
+    this.utilization = performance.eventLoopUtilization(now, this.lastLook).utilization;
+    this.lastLook = now;
     if (this.suspending || this.writer.failure) return;
-    const isUrgent = this.lagBytes > URGENT_LOG_FACTOR * this.sizeThreshold();
-    if (!this.running && this.isDue()) this.begin(isUrgent).catch(() => {});
+    if (!this.running && this.isDue()) this.begin(false).catch(() => {});
     // While a checkpoint runs too: what is sealed meanwhile is for the next one.
     else if (this.writer.segmentBytes > SEGMENT_BYTES_MAX) this.seal();
-    if (isUrgent) this.checkpointer.setUrgent(true);
+    this.setPace();
+  }
+
+  /** Somebody waits. */
+  private hurry(): void {
+    this.urgent = true;
+    this.setPace();
+  }
+
+  private setPace(): void {
+    const outgrown = this.lagBytes / this.sizeThreshold();
+    this.checkpointer.setRest(this.urgent ? 0 : restFactor(outgrown, this.utilization));
   }
 
   private isDue(): boolean {
@@ -268,4 +292,14 @@ export class Checkpoints {
       `Checkpoint failed, the log keeps everything and it is tried again in ${waitMs / 1000} s: ${error.message}`,
     );
   }
+}
+
+/**
+ * @param outgrown the log, as a multiple of one that is due.
+ * @param utilization of the event loop, 0 to 1.
+ * @returns how long a checkpoint that nobody waits for rests, as a multiple of the time it works.
+ */
+export function restFactor(outgrown: number, utilization: number): number {
+  const left = (URGENT_LOG_FACTOR - outgrown) / (URGENT_LOG_FACTOR - 1);
+  return REST_FACTOR * utilization * Math.min(1, Math.max(0, left));
 }

@@ -6,7 +6,7 @@ import {
   type CheckpointResult,
   CONTROL_BYTES,
   type FromWorker,
-  LEISURELY,
+  REST,
   type SealedSegment,
   type ToWorker,
   type WorkerSettings,
@@ -147,12 +147,13 @@ export class Checkpointer {
   }
 
   /**
-   * Does somebody wait for the work, or may it take three times as long to leave the processor to others? Counts
-   * for the job under way and for those that follow; urgent until told otherwise.
+   * How long the worker rests after each piece of work, to leave the processor to others: `factor` times as long as
+   * that took. Counts for the job under way and for those that follow; 0, as where somebody waits, until told
+   * otherwise.
    */
-  setUrgent(urgent: boolean): void {
-    Atomics.store(this.control, LEISURELY, urgent ? 0 : 1);
-    Atomics.notify(this.control, LEISURELY);
+  setRest(factor: number): void {
+    const tenths = Math.round(factor * 10);
+    if (Atomics.exchange(this.control, REST, tenths) !== tenths) Atomics.notify(this.control, REST);
   }
 
   /**
@@ -246,7 +247,7 @@ export class Checkpointer {
   private abandon(): void {
     if (this.job === undefined) return;
     Atomics.store(this.control, ABANDON, 1);
-    this.setUrgent(true);
+    this.setRest(0);
     // Nothing is under way while it waits for its next attempt.
     if (this.retryTimer === undefined) return;
     this.stopRetrying();

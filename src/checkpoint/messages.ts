@@ -18,15 +18,15 @@ export interface WorkerSettings {
   readonly checkStructure: boolean;
   /** Commit at this many bytes of pending changes. */
   readonly batchBytes: number | undefined;
-  /** 32-bit words that speak to a worker in the middle of its work: `ABANDON` and `LEISURELY`. */
+  /** 32-bit words that speak to a worker in the middle of its work: `ABANDON` and `REST`. */
   readonly control: SharedArrayBuffer;
 }
 
 export const CONTROL_BYTES = 8;
 /** Once this word is not 0, the worker gives up what it is doing, between two statements. */
 export const ABANDON = 0;
-/** While this word is 1, the worker rests between two pieces of work; it sleeps on the word. */
-export const LEISURELY = 1;
+/** For so many tenths of the time of each piece of work, the worker rests after it; it sleeps on the word. */
+export const REST = 1;
 
 export interface CheckpointResult {
   /** What the snapshot contains, durably. */

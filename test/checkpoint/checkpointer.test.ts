@@ -146,22 +146,25 @@ describe('Checkpointer', () => {
     const path = await newSnapshot();
     const segments = writeSegments(
       path,
-      Array.from({ length: 3 }, (_, segment) =>
+      Array.from({ length: 4 }, (_, segment) =>
         Array.from({ length: 100 }, (_, group) => (sink: MutationSink) => {
-          for (let index = 0; index < 500; index++)
+          for (let index = 0; index < 1000; index++)
             set(sink, `key ${segment} ${group} ${index}`, 'x'.repeat(60));
         }),
       ),
     );
     const checkpointer = await startCheckpointer(path);
     expect(await checkpointer.run(segments.slice(0, 1))).toMatchObject({ lastSeq: 100, restedMs: 0 });
-    checkpointer.setUrgent(false);
+    checkpointer.setRest(2);
     const leisurely = await checkpointer.run(segments.slice(1, 2));
     expect(leisurely.lastSeq).toBe(200);
-    // Rests are twice as long as the work before them; some work, such as the commit, is not in pieces.
+    // Some work, such as the commit, is not in pieces.
     expect(leisurely.restedMs).toBeGreaterThan(0.4 * leisurely.tookMs);
-    checkpointer.setUrgent(true);
-    expect(await checkpointer.run(segments.slice(2))).toMatchObject({ lastSeq: 300, restedMs: 0 });
+    checkpointer.setRest(8);
+    const slow = await checkpointer.run(segments.slice(2, 3));
+    expect(slow.restedMs).toBeGreaterThan(0.7 * slow.tookMs);
+    checkpointer.setRest(0);
+    expect(await checkpointer.run(segments.slice(3))).toMatchObject({ lastSeq: 400, restedMs: 0 });
   });
 
   it('gives a job up when asked to, in the middle of a batch, and keeps what was committed', async () => {

@@ -20,7 +20,7 @@ export class SimulatedCheckpointer {
 
   async start(): Promise<void> {}
 
-  setUrgent(): void {}
+  setRest(): void {}
 
   async close(): Promise<boolean> {
     return true;
