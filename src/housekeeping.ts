@@ -1,10 +1,12 @@
 import type { Clock } from './base/clock.js';
 import type { Keyspace } from './keyspace/keyspace.js';
 
-/** Timers looked at, records freed and records moved in one go: about a millisecond each. */
-const EXPIRE_BUDGET = 2000;
-const COLLECT_BUDGET = 10_000;
-const COMPACT_BUDGET = 2000;
+/** How long clients are kept waiting at a time: after so much work the event loop has a turn. */
+const STEP_MS = 2;
+/** Timers looked at, records freed and records moved between two looks at the clock: some tenths of a millisecond. */
+const EXPIRE_BUDGET = 200;
+const COLLECT_BUDGET = 1000;
+const COMPACT_BUDGET = 200;
 /**
  * The longest sleep. Timers count on the monotonic clock, expiry on the wall clock: one that is put forward is
  * noticed after this long at the latest. It also keeps every delay far from the 2^31 ms at which setTimeout
@@ -62,6 +64,18 @@ export class Housekeeping {
   private readonly work = (): void => {
     this.timer = null;
     this.immediate = null;
+    const endMs = this.clock.monotonicMs() + STEP_MS;
+    let more: boolean;
+    do {
+      more = this.doSome();
+    } while (more && this.clock.monotonicMs() < endMs);
+    // Between two steps the event loop serves the clients.
+    if (more) this.immediate = setImmediate(this.work);
+    else this.sleep();
+  };
+
+  /** @returns whether there is more to do at once. */
+  private doSome(): boolean {
     const { keyspace } = this;
     const nowMs = this.clock.wallMs();
     let more = false;
@@ -72,10 +86,8 @@ export class Housekeeping {
     }
     if (keyspace.hasGarbage) keyspace.collectGarbage(COLLECT_BUDGET);
     if (keyspace.compactionDue) keyspace.compact(COMPACT_BUDGET);
-    // Between two steps the event loop serves the clients.
-    if (more || keyspace.hasGarbage || keyspace.compactionDue) this.immediate = setImmediate(this.work);
-    else this.sleep();
-  };
+    return more || keyspace.hasGarbage || keyspace.compactionDue;
+  }
 
   /** Not while what has expired is only hidden: what is due would stay due, and be looked at every millisecond. */
   private get removesExpired(): boolean {

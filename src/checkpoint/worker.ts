@@ -37,6 +37,7 @@ const PROGRESS_INTERVAL_MS = 250;
  * with pieces of 150 ms no more than without a checkpoint.
  */
 const PIECE_MS = 100;
+/** However long a piece took: a single statement of SQLite can take seconds. */
 const REST_MAX_MS = 1000;
 /**
  * SQLite's own cache of pages, in KiB. Rows come in their order, so that a page is needed once and the pages
